@@ -1,0 +1,1 @@
+//! The engine's shell: one thread, its UDP sockets, batching, and the queues to Python.

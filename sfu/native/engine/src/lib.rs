@@ -1,0 +1,2 @@
+//! The packet engine.
+#![forbid(unsafe_code)]

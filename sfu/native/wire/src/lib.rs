@@ -1,0 +1,19 @@
+//! Wire formats of a media server: STUN, RTP, RTCP, SRTP, and what codecs say in their payload headers.
+//!
+//! Parsers borrow, never allocate on the media path, never panic on any input, and know nothing of
+//! rooms or streams. Both the engine and the load agent stand on this crate.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod dependency_descriptor;
+pub mod error;
+pub mod extended_sequence;
+pub mod extensions;
+pub mod red;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;
+pub mod stun;
+pub mod transport_feedback;
+
+pub use error::ParseError;
