@@ -1,0 +1,1 @@
+"""Synthetic participants that speak only the public protocol."""

@@ -1,0 +1,1 @@
+"""Decides what may be recorded, and proves it. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""The media server: rooms, negotiation, handshakes, media workers, and the native packet engine."""

@@ -1,0 +1,1 @@
+"""What people and their clients talk to: HTTP, WebSocket, pages."""

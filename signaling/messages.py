@@ -1,0 +1,262 @@
+"""The public WebSocket protocol's messages. Described with examples in docs/signaling-protocol.md.
+
+JSON text frames, one object each, tagged by `type`. A request carries an `id` chosen by the client; its one reply carries
+the same `id`. Everything else the server sends is a notification. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from sfu.values import (
+    ConnectionQuality,
+    Grants,
+    Identifier,
+    ParticipantInfo,
+    Role,
+    RoomClass,
+    StreamSource,
+    TrackSource,
+    VideoWish,
+)
+
+PROTOCOL_VERSION = 1
+MAX_MESSAGE_BYTES = 64 * 1024
+
+RequestId = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+ReasonText = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class ClientMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """Base of what a client sends. Every one is a request."""
+
+    id: RequestId
+
+
+class Join(ClientMessage, tag="join"):
+    """First message of a socket: enter with a token minted for this room and person, used once."""
+
+    token: Annotated[str, msgspec.Meta(max_length=4096)]
+    protocol: int = PROTOCOL_VERSION
+
+
+class Resume(ClientMessage, tag="resume"):
+    """First message of a new socket after a lost one: keep identity, hand and m-lines."""
+
+    room: Identifier
+    participant: Identifier
+    secret: Annotated[str, msgspec.Meta(max_length=128)]
+    protocol: int = PROTOCOL_VERSION
+
+
+class Offer(ClientMessage, tag="offer"):
+    """JSEP offer: the first, a later one with more m-lines or a screen, or an ICE restart."""
+
+    sdp: Annotated[str, msgspec.Meta(max_length=60_000)]
+    tracks: dict[str, TrackSource] = {}
+    """What each sending m-line carries: mid → source."""
+
+
+class Layout(ClientMessage, tag="layout"):
+    """What to show: replaces all earlier wishes. M-lines not named are cleared."""
+
+    video: Annotated[list[VideoWish], msgspec.Meta(max_length=64)]
+
+
+class Mute(ClientMessage, tag="mute"):
+    """The client muted or unmuted a track of its own."""
+
+    source: TrackSource
+    muted: bool
+
+
+class Hand(ClientMessage, tag="hand"):
+    """Raise or lower a hand; a moderator may lower another's."""
+
+    raised: bool
+    participant: Identifier | None = None
+
+
+class Chat(ClientMessage, tag="chat"):
+    """Text to everybody in the room. Kept nowhere. Does not exist in kep rooms."""
+
+    text: ChatText
+
+
+class Allow(ClientMessage, tag="allow"):
+    """A moderator allows or forbids a participant to publish a source. Enforced at the media."""
+
+    participant: Identifier
+    source: TrackSource
+    allowed: bool
+
+
+class Kick(ClientMessage, tag="kick"):
+    """A moderator removes a participant."""
+
+    participant: Identifier
+    reason: ReasonText = ""
+
+
+class CloseRoom(ClientMessage, tag="close_room"):
+    """End the meeting for everybody."""
+
+    reason: ReasonText = ""
+
+
+class Leave(ClientMessage, tag="leave"):
+    """Leave for good: no resume."""
+
+
+class Ping(ClientMessage, tag="ping"):
+    """Keep an idle socket open, measure the round trip."""
+
+
+ClientMessages = (
+    Join | Resume | Offer | Layout | Mute | Hand | Chat | Allow | Kick | CloseRoom | Leave | Ping
+)
+
+
+class ServerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what the server sends."""
+
+
+class Joined(ServerMessage, tag="joined"):
+    """Reply to `join` and `resume`."""
+
+    id: RequestId
+    room: Identifier
+    room_class: RoomClass
+    title: str
+    participant: Identifier
+    role: Role
+    grants: Grants
+    secret: str
+    """Present it with `resume` within 30 s of losing the socket. A new one each time."""
+    resumed: bool
+    participants: list[ParticipantInfo]
+    """All others and oneself."""
+    sources: list[StreamSource]
+    """Empty unless resumed."""
+    audio_streams: int
+    """How many receive-only audio m-lines to offer."""
+    max_video_streams: int
+    """Most receive-only video m-lines the server accepts."""
+    ping_interval_s: int
+
+
+class Answer(ServerMessage, tag="answer"):
+    """Reply to `offer`."""
+
+    id: RequestId
+    sdp: str
+
+
+class Done(ServerMessage, tag="done"):
+    """Reply to every other request that succeeded."""
+
+    id: RequestId
+
+
+class Error(ServerMessage, tag="error"):
+    """Reply to a request that failed, or (without id) why the server is about to close the socket."""
+
+    id: RequestId | None
+    code: str
+    """Stable, snake_case, from the table in docs/signaling-protocol.md."""
+    message: str
+    """English, for developers; pages translate by code."""
+    retry_after_s: int | None = None
+
+
+class ParticipantJoined(ServerMessage, tag="participant_joined"):
+    participant: ParticipantInfo
+
+
+class ParticipantUpdated(ServerMessage, tag="participant_updated"):
+    participant: ParticipantInfo
+
+
+class ParticipantLeft(ServerMessage, tag="participant_left"):
+    participant: Identifier
+    reason: str
+    """left, lost, kicked, replaced."""
+
+
+class Speakers(ServerMessage, tag="speakers"):
+    """Who speaks now, loudest first."""
+
+    participants: list[Identifier]
+
+
+class Sources(ServerMessage, tag="sources"):
+    """What this client's receive-only m-lines carry, whenever it changes. The whole list."""
+
+    sources: list[StreamSource]
+
+
+class ChatMessage(ServerMessage, tag="chat_message"):
+    participant: Identifier
+    text: str
+    sent_at: str
+    """UTC, RFC 3339."""
+
+
+class GrantsChanged(ServerMessage, tag="grants_changed"):
+    """Your own grants changed."""
+
+    grants: Grants
+
+
+class Quality(ServerMessage, tag="quality"):
+    """Connection quality of the room's participants, every few seconds when it changed."""
+
+    participants: list[ConnectionQuality]
+
+
+class MediaState(ServerMessage, tag="media_state"):
+    """State of this client's transport as the server sees it: new, connected, disconnected, failed, closed."""
+
+    state: str
+
+
+class MediaLost(ServerMessage, tag="media_lost"):
+    """The media worker restarted: make a new RTCPeerConnection and offer again."""
+
+
+class Kicked(ServerMessage, tag="kicked"):
+    reason: str
+
+
+class RoomClosed(ServerMessage, tag="room_closed"):
+    reason: str
+
+
+class GoingAway(ServerMessage, tag="going_away"):
+    """The signalling server restarts: reconnect and resume after this time. Media goes on."""
+
+    retry_after_ms: int
+
+
+ServerMessages = (
+    Joined
+    | Answer
+    | Done
+    | Error
+    | ParticipantJoined
+    | ParticipantUpdated
+    | ParticipantLeft
+    | Speakers
+    | Sources
+    | ChatMessage
+    | GrantsChanged
+    | Quality
+    | MediaState
+    | MediaLost
+    | Kicked
+    | RoomClosed
+    | GoingAway
+)
