@@ -161,7 +161,7 @@ impl ReceiveArrays {
         let name = &mut self.names[index];
         name.length = header.msg_hdr.msg_namelen;
         let control = &self.controls[index].0;
-        let control_length = (header.msg_hdr.msg_controllen as usize).min(control.len());
+        let control_length = header.msg_hdr.msg_controllen.min(control.len());
         Some(Received {
             remote: name.decode()?,
             contents: &mut self.buffers[index * BUFFER_STRIDE..][..length],
