@@ -5,14 +5,22 @@
 //! socket and draws no randomness but from the seed it was given: the same inputs give the same outputs, byte for byte.
 #![forbid(unsafe_code)]
 
+pub mod audio_selector;
 pub mod command;
 pub mod drop_reason;
 pub mod engine;
 pub mod event;
+pub mod feedback_recorder;
 pub mod ids;
+pub mod keyframe_limiter;
 pub mod media_config;
+pub mod nack_generator;
 pub mod outbox;
 pub mod packet;
+pub mod packet_cache;
+pub mod published_track;
+pub mod receive_stream;
+pub mod ssrc_table;
 pub mod statistics;
 pub mod time;
 
