@@ -1,4 +1,4 @@
-//! AES_CM_128_HMAC_SHA1_80 for SRTP and SRTCP (RFC 3711 §4).
+//! `AES_CM_128_HMAC_SHA1_80` for SRTP and SRTCP (RFC 3711 §4).
 //!
 //! The AES key schedule and the keyed HMAC state are made once; a packet costs a copy of the two SHA-1 states.
 

@@ -1,4 +1,4 @@
-//! AEAD_AES_128_GCM and AEAD_AES_256_GCM for SRTP and SRTCP (RFC 7714).
+//! `AEAD_AES_128_GCM` and `AEAD_AES_256_GCM` for SRTP and SRTCP (RFC 7714).
 //!
 //! Ring keeps the expanded key and the GHASH table inside `LessSafeKey` and does not zero them on drop.
 

@@ -90,6 +90,8 @@ const RTCP_INDEX_LIMIT: u32 = 1 << 31;
 const MAX_PACKET_BYTES: usize = 65_535;
 
 /// The session keys of one packet kind.
+// Two per transport and direction, read for every packet: a box would save little and cost a load.
+#[allow(clippy::large_enum_variant)]
 enum SessionCipher {
     Gcm(GcmSession),
     CounterMode(CounterModeSession),

@@ -50,16 +50,13 @@ impl SrtpReceiver {
         {
             return Err(SrtpError::Malformed);
         }
-        let index = match self.rtp_windows.get_mut(ssrc) {
-            Some(window) => {
-                let index = estimate_index(Some(window.highest()), sequence_number);
-                window.check(index)?;
-                index
-            }
-            None => {
-                self.rtp_windows.check_room()?;
-                estimate_index(None, sequence_number)
-            }
+        let index = if let Some(window) = self.rtp_windows.get_mut(ssrc) {
+            let index = estimate_index(Some(window.highest()), sequence_number);
+            window.check(index)?;
+            index
+        } else {
+            self.rtp_windows.check_room()?;
+            estimate_index(None, sequence_number)
         };
         if index >= RTP_INDEX_LIMIT {
             return Err(SrtpError::KeyExhausted);
