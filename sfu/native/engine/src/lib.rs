@@ -10,9 +10,12 @@ pub mod drop_reason;
 pub mod engine;
 pub mod event;
 pub mod ids;
+pub mod layer_selection;
 pub mod media_config;
 pub mod outbox;
 pub mod packet;
+pub mod send_stream;
+pub mod sent_packets;
 pub mod statistics;
 pub mod time;
 
