@@ -158,13 +158,17 @@ impl IceAgent {
 
     /// Expire consent and the previous generation. Returns true if the transport just lost its pair.
     pub fn handle_timeout(&mut self, now: Time) -> bool {
-        if self.previous.as_ref().is_some_and(|(_, until)| *until <= now) {
+        if self
+            .previous
+            .as_ref()
+            .is_some_and(|(_, until)| *until <= now)
+        {
             self.previous = None;
         }
         let is_consenting = self.selected.is_some_and(|selected| {
-            self.tuples
-                .iter()
-                .any(|tuple| tuple.path == selected && now.since(tuple.last_check) < CONSENT_TIMEOUT)
+            self.tuples.iter().any(|tuple| {
+                tuple.path == selected && now.since(tuple.last_check) < CONSENT_TIMEOUT
+            })
         });
         if self.is_connected && !is_consenting {
             self.is_connected = false;
@@ -184,9 +188,19 @@ impl IceAgent {
         consent.chain(restart).min().unwrap_or(Time::NEVER)
     }
 
-    fn apply_check(&mut self, now: Time, path: Path, is_nominating: bool, is_current: bool) -> CheckOutcome {
-        let mut outcome =
-            CheckOutcome { new_path: None, evicted: None, is_selected: false, became_connected: false };
+    fn apply_check(
+        &mut self,
+        now: Time,
+        path: Path,
+        is_nominating: bool,
+        is_current: bool,
+    ) -> CheckOutcome {
+        let mut outcome = CheckOutcome {
+            new_path: None,
+            evicted: None,
+            is_selected: false,
+            became_connected: false,
+        };
         match self.tuples.iter_mut().find(|tuple| tuple.path == path) {
             Some(tuple) => {
                 tuple.last_check = now;
@@ -194,7 +208,11 @@ impl IceAgent {
             }
             None => {
                 outcome.evicted = self.evict_if_full();
-                self.tuples.push(Tuple { path, last_check: now, is_current });
+                self.tuples.push(Tuple {
+                    path,
+                    last_check: now,
+                    is_current,
+                });
                 outcome.new_path = Some(path);
             }
         }

@@ -7,22 +7,38 @@
 
 pub mod audio_selector;
 pub mod command;
+mod control;
 pub mod drop_reason;
 pub mod engine;
 pub mod event;
+mod feedback;
 pub mod feedback_recorder;
+pub mod ice;
 pub mod ids;
 pub mod keyframe_limiter;
+pub mod layer_selection;
+mod media;
 pub mod media_config;
 pub mod nack_generator;
 pub mod outbox;
 pub mod packet;
 pub mod packet_cache;
+mod participant;
 pub mod published_track;
 pub mod receive_stream;
+mod reports;
+mod room;
+mod selection;
+pub mod send_stream;
+pub mod sent_packets;
+mod service;
 pub mod ssrc_table;
 pub mod statistics;
+mod stun_server;
 pub mod time;
+pub mod timer_queue;
+mod track_table;
+mod transport;
 
 pub use command::{Command, CommandError, SrtpKeys};
 pub use drop_reason::DropReason;

@@ -23,7 +23,9 @@ impl Default for Deadline {
 impl<K: Ord + Copy> TimerQueue<K> {
     /// Nothing waits.
     pub fn new() -> Self {
-        Self { heap: BinaryHeap::new() }
+        Self {
+            heap: BinaryHeap::new(),
+        }
     }
 
     /// Wake `owner` at `at` unless it wakes earlier already. O(log n), O(1) if nothing changes.

@@ -110,7 +110,8 @@ impl Output {
         };
         let start = self.buffer.len();
         write(&mut self.buffer);
-        let is_protected = self.buffer.len() > start && sender.protect_rtcp(&mut self.buffer, start).is_ok();
+        let is_protected =
+            self.buffer.len() > start && sender.protect_rtcp(&mut self.buffer, start).is_ok();
         self.end_datagram(start, is_protected);
     }
 
@@ -125,8 +126,14 @@ impl Output {
     /// Give the burst its buffers back to `pool` and return what was counted: (forwarded, retransmitted) packets.
     pub(crate) fn clear(&mut self, pool: &mut BufferPool) -> (u64, u64) {
         self.is_listed = false;
-        pool.give_back(std::mem::take(&mut self.buffer), std::mem::take(&mut self.datagram_bytes));
-        (std::mem::take(&mut self.forwarded), std::mem::take(&mut self.retransmissions))
+        pool.give_back(
+            std::mem::take(&mut self.buffer),
+            std::mem::take(&mut self.datagram_bytes),
+        );
+        (
+            std::mem::take(&mut self.forwarded),
+            std::mem::take(&mut self.retransmissions),
+        )
     }
 
     /// Take buffers for a burst unless one is open.
@@ -138,7 +145,11 @@ impl Output {
 
     pub(crate) fn transmit(&self) -> Option<Transmit<'_>> {
         let path = self.path.filter(|_| !self.datagram_bytes.is_empty())?;
-        Some(Transmit { path, contents: &self.buffer, datagram_bytes: &self.datagram_bytes })
+        Some(Transmit {
+            path,
+            contents: &self.buffer,
+            datagram_bytes: &self.datagram_bytes,
+        })
     }
 
     fn end_datagram(&mut self, start: usize, is_good: bool) {
@@ -173,7 +184,7 @@ impl RtpSink for Output {
         let length = self.buffer.len() - packet.start;
         self.end_datagram(packet.start, result.is_ok());
         if packet.transport_sequence_number.is_some() {
-            self.sent_packets.register(self.now, length);
+            self.sent_packets.register(self.now, length as u16);
         }
         if packet.is_retransmission {
             self.retransmissions += 1;
@@ -197,9 +208,12 @@ const FIRST_BUFFER_BYTES: usize = 4 * 1024;
 
 impl BufferPool {
     fn take(&mut self) -> (Vec<u8>, Vec<u16>) {
-        self.free
-            .pop()
-            .unwrap_or_else(|| (Vec::with_capacity(FIRST_BUFFER_BYTES), Vec::with_capacity(8)))
+        self.free.pop().unwrap_or_else(|| {
+            (
+                Vec::with_capacity(FIRST_BUFFER_BYTES),
+                Vec::with_capacity(8),
+            )
+        })
     }
 
     fn give_back(&mut self, mut buffer: Vec<u8>, mut datagram_bytes: Vec<u16>) {
