@@ -99,7 +99,6 @@ pub(crate) struct Answer {
 /// Reused lists, so that the packet path allocates nothing.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    pub(crate) listeners: Vec<crate::track_table::Listener>,
     pub(crate) started: Vec<crate::track_table::Listener>,
     pub(crate) numbers: Vec<u16>,
     pub(crate) bytes: Vec<u8>,
