@@ -33,7 +33,7 @@ fn request(datagram: &[u8]) -> BindingRequest<'_> {
 }
 
 /// A message of `attributes`, with MESSAGE-INTEGRITY and FINGERPRINT only where they are asked for by an empty value.
-fn message(message_type: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+fn message(message_type: u16, attributes: &[Attribute]) -> Vec<u8> {
     let mut out = message_type.to_be_bytes().to_vec();
     out.extend_from_slice(&[0, 0]);
     out.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
@@ -68,11 +68,13 @@ fn refresh_fingerprint(datagram: &mut [u8]) {
     datagram[covered + 4..].copy_from_slice(&value.to_be_bytes());
 }
 
-const USER: (u16, &[u8]) = (USERNAME, b"ours:them");
-const PRIO: (u16, &[u8]) = (PRIORITY, &[0x6e, 0, 1, 0xff]);
-const LEAD: (u16, &[u8]) = (ICE_CONTROLLING, &[1; 8]);
-const MAC: (u16, &[u8]) = (MESSAGE_INTEGRITY, &[]);
-const SUM: (u16, &[u8]) = (FINGERPRINT, &[]);
+type Attribute<'a> = (u16, &'a [u8]);
+
+const USER: Attribute = (USERNAME, b"ours:them");
+const PRIO: Attribute = (PRIORITY, &[0x6e, 0, 1, 0xff]);
+const LEAD: Attribute = (ICE_CONTROLLING, &[1; 8]);
+const MAC: Attribute = (MESSAGE_INTEGRITY, &[]);
+const SUM: Attribute = (FINGERPRINT, &[]);
 
 #[test]
 fn rfc_5769_sample_request_parses_and_is_authentic() {
@@ -229,7 +231,7 @@ fn test_messages_are_accepted_before_they_are_spoilt() {
 fn malformed_requests_are_refused() {
     let long_name = [b"a:".to_vec(), vec![b'b'; 507]].concat();
     let long_ufrag = [vec![b'a'; 257], b":b".to_vec()].concat();
-    let cases: &[(&str, &[(u16, &[u8])])] = &[
+    let cases: &[(&str, &[Attribute])] = &[
         ("no username", &[PRIO, LEAD, MAC, SUM]),
         ("no priority", &[USER, LEAD, MAC, SUM]),
         ("no integrity", &[USER, PRIO, LEAD, SUM]),
