@@ -146,7 +146,8 @@ struct Header {
 }
 
 impl Header {
-    /// Check the fixed part, and that the datagram is as long as it says.
+    /// Check the fixed part, and that the datagram is as long as it says. The type, whose top bits are zero in STUN, is
+    /// left to the caller.
     fn parse(datagram: &[u8]) -> Result<Self, ParseError> {
         let (fixed, attributes) = datagram
             .split_first_chunk::<HEADER_BYTES>()
@@ -155,7 +156,7 @@ impl Header {
             .split_first_chunk()
             .ok_or(ParseError::Truncated(NAME))?;
         let length = usize::from(u16::from_be_bytes([l0, l1]));
-        if t0 >> 6 != 0 || u32::from_be_bytes([c0, c1, c2, c3]) != MAGIC_COOKIE {
+        if u32::from_be_bytes([c0, c1, c2, c3]) != MAGIC_COOKIE {
             return Err(ParseError::BadValue(NAME));
         }
         if length % 4 != 0 || length != attributes.len() {

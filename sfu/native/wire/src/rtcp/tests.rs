@@ -230,6 +230,23 @@ fn sdes_is_padded_with_at_least_one_zero() {
 }
 
 #[test]
+fn sdes_chunks_may_end_anywhere_in_a_word() {
+    for (count, body) in [
+        (0, &b""[..]),
+        (1, b"\0\0\0\x01\0\0\0\0"),
+        (2, b"\0\0\0\x01\x01\x01a\0\0\0\0\x02\x01\x01b\0"),
+        (
+            2,
+            b"\xff\xff\xff\xff\x01\x02ab\0\0\0\0\xff\xff\xff\xff\x01\x02ab\0\0\0\0",
+        ),
+        (1, b"\0\0\0\x01\x01\x01a\x02\x03abc\0\0\0\0"),
+    ] {
+        let bytes = packet(0x80 | count, 202, body);
+        assert!(only(&bytes).is_ok(), "{body:?}");
+    }
+}
+
+#[test]
 fn goodbyes_are_read_back_and_limited() {
     for count in [0, 1, 31, 32] {
         let ssrcs: Vec<u32> = (0..count).collect();

@@ -32,10 +32,16 @@ fn request(datagram: &[u8]) -> BindingRequest<'_> {
     }
 }
 
-/// A message of `attributes`, with MESSAGE-INTEGRITY and FINGERPRINT only where they are asked for by an empty value.
+/// A message of `attributes`; where MESSAGE-INTEGRITY or FINGERPRINT has an empty value it gets the right one.
 fn message(message_type: u16, attributes: &[Attribute]) -> Vec<u8> {
+    let value_bytes = |&(kind, value): &Attribute| match (kind, value) {
+        (MESSAGE_INTEGRITY, []) => 20,
+        (FINGERPRINT, []) => 4,
+        _ => value.len().next_multiple_of(4),
+    };
+    let length: usize = attributes.iter().map(|a| 4 + value_bytes(a)).sum();
     let mut out = message_type.to_be_bytes().to_vec();
-    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&(length as u16).to_be_bytes());
     out.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
     out.extend_from_slice(&TRANSACTION_ID);
     for &(kind, value) in attributes {
@@ -44,20 +50,15 @@ fn message(message_type: u16, attributes: &[Attribute]) -> Vec<u8> {
                 let mac = integrity(&out, out.len(), PASSWORD).unwrap();
                 mac.finalize().into_bytes().to_vec()
             }
-            (FINGERPRINT, []) => {
-                let length = (out.len() + 8 - HEADER_BYTES) as u16;
-                out[2..4].copy_from_slice(&length.to_be_bytes());
-                fingerprint::of(&out).to_be_bytes().to_vec()
-            }
-            (_, value) => value.to_vec(),
+            (FINGERPRINT, []) => fingerprint::of(&out).to_be_bytes().to_vec(),
+            _ => value.to_vec(),
         };
         out.extend_from_slice(&kind.to_be_bytes());
         out.extend_from_slice(&(value.len() as u16).to_be_bytes());
         out.extend_from_slice(&value);
         out.resize(out.len().next_multiple_of(4), 0);
     }
-    let length = (out.len() - HEADER_BYTES) as u16;
-    out[2..4].copy_from_slice(&length.to_be_bytes());
+    assert_eq!(out.len(), HEADER_BYTES + length);
     out
 }
 

@@ -296,10 +296,13 @@ fn rounding_errors_do_not_add_up() {
 fn worst_patterns_stay_within_the_size_and_lose_nothing() {
     let large: Vec<_> = (0..2_000).map(|i| Some(i * 100_000)).collect();
     let alternating: Vec<_> = (0..2_000).map(|i| Some(i % 2 * 100_000)).collect();
+    let mixed: Vec<_> = (0..2_000)
+        .map(|i| Some(i / 2 * 101_000 + i % 2 * 1_000))
+        .collect();
     let sparse: Vec<_> = (0..9_000)
         .map(|i| (i % 15 == 0).then_some(i * 1_000))
         .collect();
-    for arrivals in [large, alternating, sparse, vec![None; 9_000]] {
+    for arrivals in [large, alternating, mixed, sparse, vec![None; 9_000]] {
         let written = write_all(65_000, &arrivals);
         let mut read = Vec::new();
         for (base, taken, packet) in &written {

@@ -10,11 +10,11 @@ pub const MAX_PACKET_BYTES: usize = 1_100;
 
 /// RTCP header, two SSRCs and the FCI's fixed part.
 const HEADER_BYTES: usize = 20;
-/// The last word's padding.
-const MAX_PADDING_BYTES: usize = 3;
 /// What a packet of only missing ones can hold: two bytes for each seven symbols at worst.
-const MAX_SYMBOLS: usize =
-    (MAX_PACKET_BYTES - HEADER_BYTES - MAX_PADDING_BYTES) / 2 * TWO_BIT_SYMBOLS as usize;
+const MAX_SYMBOLS: usize = (MAX_PACKET_BYTES - HEADER_BYTES) / 2 * TWO_BIT_SYMBOLS as usize;
+// Padding to 32 bits then never goes over the limit.
+const _: () = assert!(MAX_PACKET_BYTES % 4 == 0);
+const _: () = assert!(MAX_SYMBOLS <= RUN_LENGTH_MASK as usize);
 const TICKS_PER_REFERENCE: i64 = REFERENCE_UNIT_MICROS / DELTA_UNIT_MICROS;
 
 /// Append one whole RTCP feedback packet of at most [`MAX_PACKET_BYTES`]. `arrivals[i]` is the arrival in µs of
@@ -82,7 +82,7 @@ fn choose_symbols<'a>(
         }
         // Each chunk but the last covers at least seven symbols: see `write_chunks`.
         let chunk_bytes = (taken + 1_usize).div_ceil(usize::from(TWO_BIT_SYMBOLS)) * 2;
-        if HEADER_BYTES + chunk_bytes + delta_bytes + MAX_PADDING_BYTES > MAX_PACKET_BYTES {
+        if HEADER_BYTES + chunk_bytes + delta_bytes > MAX_PACKET_BYTES {
             break;
         }
         taken += 1;
@@ -103,8 +103,8 @@ fn write_chunks(out: &mut Vec<u8>, mut symbols: &[u8]) {
             TWO_BIT_SYMBOLS
         };
         let (chunk, taken) = if run >= usize::from(vector_symbols) || run == symbols.len() {
-            let length = run.min(usize::from(RUN_LENGTH_MASK));
-            (u16::from(first) << 13 | length as u16, length)
+            // Fits the field: see the assertion at the constants.
+            (u16::from(first) << 13 | run as u16, run)
         } else {
             vector_chunk(symbols, vector_symbols)
         };
