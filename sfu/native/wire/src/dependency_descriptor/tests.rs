@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Key frame of a Chrome VP9 L3T3 stream, as published in the tests of LiveKit's server (`dependencydescriptor`,
+/// Key frame of a Chrome VP9 L3T3 stream, as published in the tests of `LiveKit`'s server (`dependencydescriptor`,
 /// "hex bytes from traffic capture").
 const CHROME_L3T3: &[u8] = &[
     0xc1, 0x01, 0x72, 0x80, 0x08, 0x14, 0x85, 0x21, 0x4e, 0xaf, 0xff, 0xaa, 0xaa, 0x86, 0x3c, 0xf0,
@@ -243,10 +243,10 @@ fn write_structure(writer: &mut BitWriter, structure: &TemplateStructure) {
     writer.put(structure.template_id_offset.into(), 6);
     writer.put(u32::from(structure.decode_target_count) - 1, 5);
     for pair in structure.templates.windows(2) {
-        let next = if pair[1].spatial_layer != pair[0].spatial_layer {
-            2
-        } else {
+        let next = if pair[1].spatial_layer == pair[0].spatial_layer {
             u32::from(pair[1].temporal_layer != pair[0].temporal_layer)
+        } else {
+            2
         };
         writer.put(next, 2);
     }
@@ -281,6 +281,7 @@ fn write_structure(writer: &mut BitWriter, structure: &TemplateStructure) {
 }
 
 /// Which extended fields a written descriptor states itself.
+#[allow(clippy::struct_excessive_bools)] // bits of the format
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     active_targets: bool,
