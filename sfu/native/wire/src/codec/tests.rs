@@ -186,7 +186,7 @@ fn vp9_non_flexible_key_frame_with_structure() {
 #[test]
 fn vp9_layer_fields_and_flexible_references() {
     // (descriptor, expected); one byte of frame follows.
-    let cases: [(&[u8], PayloadInfo); 6] = [
+    let cases: [(&[u8], PayloadInfo); 7] = [
         (
             &[0x08], // B alone: a key frame of a stream without ids
             PayloadInfo {
@@ -228,6 +228,14 @@ fn vp9_layer_fields_and_flexible_references() {
             PayloadInfo {
                 is_inter_predicted: true,
                 temporal_layer: 1,
+                ..plain_vp9()
+            },
+        ),
+        (
+            &[0x58, 0x02], // P F B, one P_DIFF
+            PayloadInfo {
+                starts_frame: true,
+                is_inter_predicted: true,
                 ..plain_vp9()
             },
         ),
