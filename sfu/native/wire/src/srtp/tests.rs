@@ -307,6 +307,36 @@ fn rollover_survives_loss_and_reordering() {
 }
 
 #[test]
+fn rollover_counter_grows_once_whatever_the_order() {
+    const WRAP: u64 = 1 << 16;
+    let (mut sender, mut receiver) = pair(SrtpProfile::AeadAes128Gcm);
+    let mut counters = Vec::new();
+    for index in [65534, WRAP, WRAP + 2, WRAP + 1, 65535] {
+        let packet = protected_rtp(&mut sender, index);
+        open(&mut receiver, &packet, index as u16).expect("genuine");
+        let window = receiver.rtp_windows.get_mut(SSRC).expect("known");
+        counters.push(window.highest() >> 16);
+    }
+
+    assert_eq!(counters, [0, 1, 1, 1, 1]);
+}
+
+#[test]
+fn packets_of_another_rollover_are_refused() {
+    for profile in PROFILES {
+        let (mut sender, mut receiver) = pair(profile);
+        for index in [(1 << 16) + 7, (1 << 32) + 7, (1 << 47) + 7] {
+            let packet = protected_rtp(&mut sender, index);
+            assert_eq!(
+                open(&mut receiver, &packet, 7),
+                Err(SrtpError::Authentication),
+                "{profile:?} {index:#x}"
+            );
+        }
+    }
+}
+
+#[test]
 fn forged_packets_do_not_move_the_rollover_counter() {
     for profile in PROFILES {
         let (mut sender, mut receiver) = pair(profile);
