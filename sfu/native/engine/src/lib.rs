@@ -18,6 +18,7 @@ pub mod nack_generator;
 pub mod outbox;
 pub mod packet;
 pub mod packet_cache;
+mod payload_store;
 pub mod published_track;
 pub mod receive_stream;
 pub mod ssrc_table;
