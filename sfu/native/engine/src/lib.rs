@@ -8,6 +8,7 @@
 pub mod audio_selector;
 pub mod command;
 pub mod drop_reason;
+mod encoding;
 pub mod engine;
 pub mod event;
 pub mod feedback_recorder;

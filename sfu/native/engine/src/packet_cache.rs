@@ -58,6 +58,8 @@ struct Entry {
     aged_from: Time,
     place: Place,
     descriptor_bytes: u16,
+    /// The sender's padding: nothing to forward, but no hole either.
+    is_padding: bool,
 }
 
 /// The cache.
@@ -102,8 +104,26 @@ impl PacketCache {
             return Err(DropReason::Malformed);
         }
         self.expire(now);
-        let number = meta.extended_sequence_number;
-        let index = self.make_place(number)?;
+        self.place(meta, dependency_descriptor, payload, false)
+    }
+
+    /// Note that this number was padding without media: not a hole, and nothing to forward.
+    ///
+    /// # Errors
+    /// `Duplicate`, `TooOld`.
+    pub fn insert_padding(&mut self, now: Time, meta: PacketMeta) -> Result<(), DropReason> {
+        self.expire(now);
+        self.place(meta, &[], &[], true)
+    }
+
+    fn place(
+        &mut self,
+        meta: PacketMeta,
+        dependency_descriptor: &[u8],
+        payload: &[u8],
+        is_padding: bool,
+    ) -> Result<(), DropReason> {
+        let index = self.make_place(meta.extended_sequence_number)?;
         let aged_from = self
             .entries
             .range(index + 1..)
@@ -116,6 +136,7 @@ impl PacketCache {
             aged_from,
             place: self.store.push(dependency_descriptor, payload),
             descriptor_bytes: dependency_descriptor.len() as u16,
+            is_padding,
         });
         Ok(())
     }
@@ -123,7 +144,14 @@ impl PacketCache {
     /// The packet, if it is there.
     pub fn get(&self, extended_sequence_number: u64) -> Option<SourcePacket<'_>> {
         self.entry(extended_sequence_number)
+            .filter(|entry| !entry.is_padding)
             .map(|entry| self.view(entry))
+    }
+
+    /// True if this number is known to have been padding.
+    pub fn is_padding(&self, extended_sequence_number: u64) -> bool {
+        self.entry(extended_sequence_number)
+            .is_some_and(|entry| entry.is_padding)
     }
 
     /// Newest number held.
@@ -169,6 +197,7 @@ impl PacketCache {
         self.entries
             .range(skipped..)
             .flatten()
+            .filter(|entry| !entry.is_padding)
             .map(|entry| self.view(entry))
     }
 

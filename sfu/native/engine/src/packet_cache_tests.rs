@@ -198,6 +198,22 @@ fn h264_does_not_start_behind_a_hole_that_may_hide_its_parameter_sets() {
 }
 
 #[test]
+fn padding_is_no_hole_and_nothing_to_forward() {
+    let mut cache = PacketCache::new(CONFIG);
+    cache
+        .insert(at(0), keyframe(100, at(0)), &[], &[])
+        .expect("new");
+    cache.insert_padding(at(0), meta(101, at(0))).expect("new");
+    insert(&mut cache, at(0), 102).expect("new");
+    assert_eq!(
+        cache.startable_from(at(0), Duration::from_secs(1), 64),
+        Some(100)
+    );
+    assert!(cache.get(101).is_none() && cache.is_padding(101) && !cache.is_padding(102));
+    assert_eq!(cache.packets_from(100).count(), 2);
+}
+
+#[test]
 fn overlong_packets_are_refused() {
     let mut cache = PacketCache::new(CONFIG);
     let result = cache.insert(at(0), meta(9, at(0)), &[0], &[0; 65_535]);

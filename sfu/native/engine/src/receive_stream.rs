@@ -38,6 +38,8 @@ pub struct Arrival {
 pub struct ReceiveStream {
     ssrc: u32,
     clock_rate: u32,
+    /// What the first number counts from, a multiple of 2^16 above zero: what is a little older stays positive.
+    origin: u64,
     highest: Option<u64>,
     /// First number of the present run, for the expected count.
     base: u64,
@@ -61,6 +63,7 @@ impl ReceiveStream {
         Self {
             ssrc,
             clock_rate,
+            origin: 1 << 16,
             highest: None,
             base: 0,
             received: 0,
@@ -73,6 +76,16 @@ impl ReceiveStream {
             last_packet_at: None,
             has_news: false,
             rate: RateMeter::default(),
+        }
+    }
+
+    /// A stream whose numbers all lie above those of `before`, whose place it takes.
+    pub fn after(before: &Self, ssrc: u32, clock_rate: u32) -> Self {
+        let highest = before.highest.unwrap_or(before.origin);
+        Self {
+            // One whole cycle between, for what is a little older than the first packet.
+            origin: (highest & !0xffff) + (2 << 16),
+            ..Self::new(ssrc, clock_rate)
         }
     }
 
@@ -142,7 +155,7 @@ impl ReceiveStream {
             ssrc: self.ssrc,
             fraction_lost,
             cumulative_lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
-            highest_sequence_number: highest.wrapping_sub(1 << 16) as u32,
+            highest_sequence_number: highest.wrapping_sub(self.origin) as u32,
             jitter: (self.jitter_q4 >> 4) as u32,
             last_sender_report,
             delay_since_last_sender_report,
@@ -171,8 +184,7 @@ impl ReceiveStream {
 
     fn unwrap(&mut self, sequence_number: u16) -> Option<Arrival> {
         let Some(highest) = self.highest else {
-            // One cycle above zero: what is a little older stays positive.
-            let number = (1 << 16) + u64::from(sequence_number);
+            let number = self.origin + u64::from(sequence_number);
             self.start_at(number);
             return Some(Arrival {
                 extended_sequence_number: number,
