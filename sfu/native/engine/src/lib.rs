@@ -14,6 +14,7 @@ pub mod layer_selection;
 pub mod media_config;
 pub mod outbox;
 pub mod packet;
+pub mod retransmission_budget;
 pub mod send_stream;
 pub mod sent_packets;
 pub mod statistics;
