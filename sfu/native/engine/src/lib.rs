@@ -29,6 +29,7 @@ mod payload_store;
 pub mod published_track;
 pub mod receive_stream;
 mod reports;
+pub mod retransmission_budget;
 mod room;
 mod selection;
 pub mod send_stream;
