@@ -25,8 +25,9 @@ for target in "$@"; do
     -artifact_prefix="target/crashes/$target/" "target/corpus/$target" "corpus/$target" >"$log" 2>&1; then
     echo "$target: $(tail -n 1 "$log"); $(grep -o 'cov: [0-9]*' "$log" | tail -n 1)"
   else
-    echo "$target: FAILED, last lines of $PWD/$log:"
-    tail -n 25 "$log"
+    echo "$target: FAILED, see $PWD/$log"
+    grep -A 1 "panicked at\|ERROR: libFuzzer" "$log" || true
+    tail -n 3 "$log"
     failed="$failed $target"
   fi
 done
