@@ -15,7 +15,7 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
   -Cllvm-args=-sanitizer-coverage-trace-compares"
 host=$(rustc -vV | sed -n 's/^host: //p')
 # An explicit --target keeps the flags away from build scripts, which could not link with them.
-RUSTFLAGS="$(echo $coverage) --cfg fuzzing" nice cargo build --release --locked --quiet --target "$host"
+RUSTFLAGS="$(echo $coverage) --cfg fuzzing" nice cargo build --release --quiet --target "$host"
 
 failed=
 for target in "$@"; do
