@@ -9,7 +9,7 @@ pub struct RoomId(pub u64);
 pub struct ParticipantId(pub u64);
 
 /// A participant's slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParticipantKey(pub u32);
 
 /// A published track. Never used again after its track is gone: a stale key finds nothing.

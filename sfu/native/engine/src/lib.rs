@@ -5,16 +5,43 @@
 //! socket and draws no randomness but from the seed it was given: the same inputs give the same outputs, byte for byte.
 #![forbid(unsafe_code)]
 
+pub mod audio_selector;
 pub mod command;
+mod control;
 pub mod drop_reason;
+mod encoding;
 pub mod engine;
 pub mod event;
+mod feedback;
+pub mod feedback_recorder;
+pub mod ice;
 pub mod ids;
+pub mod keyframe_limiter;
+pub mod layer_selection;
+mod media;
 pub mod media_config;
+pub mod nack_generator;
 pub mod outbox;
 pub mod packet;
+pub mod packet_cache;
+mod participant;
+mod payload_store;
+pub mod published_track;
+pub mod receive_stream;
+mod reports;
+pub mod retransmission_budget;
+mod room;
+mod selection;
+pub mod send_stream;
+pub mod sent_packets;
+mod service;
+pub mod ssrc_table;
 pub mod statistics;
+mod stun_server;
 pub mod time;
+pub mod timer_queue;
+mod track_table;
+mod transport;
 
 pub use command::{Command, CommandError, SrtpKeys};
 pub use drop_reason::DropReason;
