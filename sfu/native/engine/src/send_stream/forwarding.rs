@@ -131,13 +131,14 @@ impl SendStream {
             }
         };
         let picture = match &meta.info.picture {
-            Some(ids) => match self.pictures.map(ids) {
-                Some(picture) => Some(picture),
-                None => {
+            Some(ids) => {
+                let picture = self.pictures.map(ids);
+                if picture.is_none() {
                     self.leave_out(now, source_number, sink);
                     return Err(DropReason::LayerNotWanted);
                 }
-            },
+                picture
+            }
             None => None,
         };
         let number = self.free_number(source_number)?;
@@ -200,7 +201,7 @@ impl SendStream {
         Sent {
             timestamp,
             source_low: meta.extended_sequence_number as u32,
-            sent_at: SendTime::new(now),
+            departure: SendTime::new(now),
             picture_id,
             tl0_picture_index,
             era: era_number,
@@ -262,7 +263,7 @@ impl SendStream {
             },
             original_sequence_number: None,
             has_mid: sent.flags & HAS_MID != 0,
-            sent_at: sent.sent_at,
+            sent_at: sent.departure,
             transport_sequence_number: self
                 .config
                 .extensions
@@ -297,7 +298,7 @@ impl SendStream {
             .map_or(0, |previous| previous.payload_type);
         let sent = Sent {
             timestamp: self.timeline.newest_sent(),
-            sent_at: SendTime::new(now),
+            departure: SendTime::new(now),
             era,
             payload_type,
             flags: IS_SENT | IS_FILLER,
