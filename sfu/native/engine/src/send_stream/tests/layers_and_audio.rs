@@ -230,7 +230,7 @@ fn silence_leaves_after_a_hangover_but_for_signs_of_life() {
 
 #[test]
 fn red_stays_red_for_who_takes_it_and_is_stripped_for_who_does_not() {
-    let red_payload = [0x80 | 111, 0, 0, 2, 111, 1, 2, 3, 4, 5];
+    let red_payload = [0xef, 0, 0, 2, 0x6f, 1, 2, 3, 4, 5];
     for (red, expected_type, expected) in [
         (
             Some(RED),
@@ -245,7 +245,7 @@ fn red_stays_red_for_who_takes_it_and_is_stripped_for_who_does_not() {
         stream.select(Some(&wanted(voice.key, &voice.codecs)));
         let info = PayloadInfo::default();
         let good = voice.store_described(0, Codec::Red, red_payload.to_vec(), false, info);
-        let bad = voice.store_described(20, Codec::Red, vec![0x80 | 111, 0], false, info);
+        let bad = voice.store_described(20, Codec::Red, vec![0xef, 0], false, info);
 
         give(&mut stream, &mut sink, &voice, std::slice::from_ref(&good));
         let refused = stream.handle_packet(Time::ZERO, voice.key, bad.borrow(), &mut sink);
