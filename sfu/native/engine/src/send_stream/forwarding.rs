@@ -114,38 +114,43 @@ impl SendStream {
         }
         let is_newest = source_number >= current.next;
         current.next = current.next.max(source_number + 1);
-        let accepted = match self.config.kind {
-            Kind::Video => accept_video(current, packet, is_newest),
-            Kind::Audio => accept_audio(current, packet, is_newest),
-        };
-        let (types, payload) = match accepted {
-            Ok(accepted) => accepted,
-            Err(reason) => {
-                if let (DropReason::LayerNotWanted, Codec::Vp8, Some(ids)) =
-                    (reason, meta.codec, &meta.info.picture)
-                {
-                    self.pictures.skip(ids);
-                }
-                self.leave_out(now, source_number, sink);
-                return Err(reason);
-            }
-        };
-        let picture = match &meta.info.picture {
-            Some(ids) => {
-                let picture = self.pictures.map(ids);
-                if picture.is_none() {
-                    self.leave_out(now, source_number, sink);
-                    return Err(DropReason::LayerNotWanted);
-                }
-                picture
-            }
-            None => None,
-        };
+        let admitted = self.admit(packet, is_newest);
+        if admitted.is_err() {
+            self.leave_out(now, source_number, sink);
+        }
+        let (types, payload, picture) = admitted?;
         let number = self.free_number(source_number)?;
         let timestamp = self.timeline.map(meta.timestamp, meta.arrival, is_newest);
         let sent = self.describe(now, packet, types, number, timestamp, picture);
         self.write(now, packet, payload, number, sent, sink);
         Ok(())
+    }
+
+    /// Decide whether a packet goes on; with the payload and the picture ids it gets.
+    fn admit<'a>(
+        &mut self,
+        packet: &SourcePacket<'a>,
+        is_newest: bool,
+    ) -> Result<(PayloadTypes, &'a [u8], Option<(u16, u8)>), DropReason> {
+        let meta = packet.meta;
+        let ids = meta.info.picture.as_ref();
+        let current = self.current.as_mut().ok_or(DropReason::TooOld)?;
+        let accepted = match self.config.kind {
+            Kind::Video => accept_video(current, packet, is_newest),
+            Kind::Audio => accept_audio(current, packet, is_newest),
+        };
+        if let (Err(DropReason::LayerNotWanted), Codec::Vp8, Some(ids)) =
+            (&accepted, meta.codec, ids)
+        {
+            self.pictures.skip(ids);
+        }
+        let (types, payload) = accepted?;
+        let picture = match ids {
+            // The frame's beginning was left out: so is the rest.
+            Some(ids) => Some(self.pictures.map(ids).ok_or(DropReason::LayerNotWanted)?),
+            None => None,
+        };
+        Ok((types, payload, picture))
     }
 
     /// The number to send a source packet under, if it was not sent before.
