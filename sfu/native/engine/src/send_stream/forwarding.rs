@@ -131,7 +131,7 @@ impl SendStream {
         &mut self,
         packet: &SourcePacket<'a>,
         is_newest: bool,
-    ) -> Result<(PayloadTypes, &'a [u8], Option<(u16, u8)>), DropReason> {
+    ) -> Result<Admitted<'a>, DropReason> {
         let meta = packet.meta;
         let ids = meta.info.picture.as_ref();
         let current = self.current.as_mut().ok_or(DropReason::TooOld)?;
@@ -326,6 +326,8 @@ impl SendStream {
     }
 }
 
+/// Terms, payload, and picture id with TL0PICIDX.
+type Admitted<'a> = (PayloadTypes, &'a [u8], Option<(u16, u8)>);
 type Accepted<'a> = Result<(PayloadTypes, &'a [u8]), DropReason>;
 
 fn accept_video<'a>(
