@@ -36,7 +36,10 @@ async function plainOffer() {
   pc.createDataChannel('chat');
   return describe();
 }
-async function moreVideo() { pc.addTransceiver('video', {direction: 'recvonly'}); return describe(); }
+async function moreVideo() {
+  pc.addTransceiver('video', {direction: 'recvonly'});
+  return describe();
+}
 async function restart() { pc.restartIce(); return describe(); }
 async function describe() {
   await pc.setLocalDescription(await pc.createOffer());
@@ -49,7 +52,8 @@ async function accept(sdp) {
     signaling: pc.signalingState,
     directions: Object.fromEntries(pc.getTransceivers().map(t => [t.mid, t.currentDirection])),
     rids: pc.getSenders().filter(s => s.track)
-      .map(s => s.getParameters().encodings.filter(e => e.active !== false).map(e => e.rid ?? null)),
+      .map(s => s.getParameters().encodings.filter(e => e.active !== false)
+        .map(e => e.rid ?? null)),
     codecs: Object.fromEntries(pc.getTransceivers().map(t => [t.mid, (t.sender.track
       ? t.sender.getParameters() : t.receiver.getParameters()).codecs.map(c => c.mimeType)])),
   });
