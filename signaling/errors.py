@@ -44,7 +44,7 @@ class ErrorCode(StrEnum):
 
 
 class CloseCode(IntEnum):
-    """Codes of the WebSocket close frame. 4000–4999 are ours (RFC 6455 §7.4.2)."""
+    """Codes of the WebSocket close frame. 4000 to 4999 are ours (RFC 6455 §7.4.2)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001

@@ -1,4 +1,4 @@
-"""What each role may do at the start of a meeting, and the most a moderator can ever give it. Pure."""
+"""What each role may do at the start of a meeting, and the most a moderator can give it. Pure."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class SessionLimits:
     chat_rate: float = 1.0
     """Chat lines a second after the burst: each is sent to the whole room."""
     refusals: int = 100
-    """Messages refused with `rate_limited` before the socket is closed. Earned back one a second."""
+    """Messages refused with `rate_limited` before the socket is closed; one a second comes back."""
     waiting_requests: int = 64
     """Requests that wait while an earlier one is with the media worker; more are refused."""
     held_events: int = 4096

@@ -1,5 +1,6 @@
-"""Room tokens: who may enter which room, signed by us, used once. JWT (RFC 7519, RFC 8725), Ed25519 (RFC 9864).
+"""Room tokens: who may enter which room, signed by us, used once.
 
+JWT (RFC 7519, RFC 8725), Ed25519 (RFC 9864).
 Pure but for `load_or_create_key`. Signature work is joserfc's; what is accepted is decided here.
 """
 
@@ -86,7 +87,7 @@ class TokenKey:
         if not 0 < lifetime_s <= MAX_LIFETIME_S:
             raise ValueError(f"a token lives at most {MAX_LIFETIME_S:.0f} s")
         if not 1 <= len(subject) <= MAX_SUBJECT:
-            raise ValueError(f"a subject has 1–{MAX_SUBJECT} characters")
+            raise ValueError(f"a subject has 1 to {MAX_SUBJECT} characters")
         claims: dict[str, Any] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -157,7 +158,9 @@ class TokenGate:
         if claims.token_id in self._used:
             raise RequestError(ErrorCode.TOKEN_USED, "a token admits once")
         if claims.issued_at_s <= self._removed.get((claims.room, claims.subject), float("-inf")):
-            raise RequestError(ErrorCode.NOT_ALLOWED, "removed from the room after the token was issued")
+            raise RequestError(
+                ErrorCode.NOT_ALLOWED, "removed from the room after the token was issued"
+            )
         self._make_place(now)
         self._used[claims.token_id] = claims.expires_at_s + LEEWAY_S
         return claims
@@ -179,7 +182,9 @@ class TokenGate:
             return
         self._used = {used: until for used, until in self._used.items() if until > now.wall_s}
         if len(self._used) >= self._capacity:
-            raise RequestError(ErrorCode.ROOM_UNAVAILABLE, "too many joins at once", retry_after_s=30)
+            raise RequestError(
+                ErrorCode.ROOM_UNAVAILABLE, "too many joins at once", retry_after_s=30
+            )
 
 
 def clean_display_name(name: str) -> str:
@@ -191,7 +196,7 @@ def clean_display_name(name: str) -> str:
     """
     cleaned = " ".join(unicodedata.normalize("NFC", name).split())
     if not 1 <= len(cleaned) <= MAX_DISPLAY_NAME:
-        raise ValueError(f"a display name has 1–{MAX_DISPLAY_NAME} characters")
+        raise ValueError(f"a display name has 1 to {MAX_DISPLAY_NAME} characters")
     if any(unicodedata.category(character).startswith("C") for character in cleaned):
         raise ValueError("a display name has no control characters")
     return cleaned

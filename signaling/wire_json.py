@@ -1,7 +1,7 @@
 """Strict decoding of client messages, and encoding of the server's. Pure.
 
-Stricter than RFC 8259 §4 asks: a name that occurs twice in an object is refused, because two readers
-may each believe another one (JSA-2023-0001 class of defects).
+Stricter than RFC 8259 §4 asks: a name that occurs twice in an object is refused, because two
+readers may each believe another one (the defect of JSA-2023-0001).
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MAX_DEPTH = 16
 MAX_INTEGER_DIGITS = 20
 """2⁵³ has 16 digits. Bounds the quadratic cost of long integers."""
 
-MESSAGE_TYPES = frozenset(str(each.__struct_config__.tag) for each in ClientMessage.__subclasses__())
+MESSAGE_TYPES = frozenset(
+    str(each.__struct_config__.tag) for each in ClientMessage.__subclasses__()
+)
 
 
 class MessageRefused(RequestError):
@@ -48,7 +50,8 @@ def decode_client_message(text: str) -> ClientMessage:
         raise MessageRefused(ErrorCode.UNKNOWN_TYPE, "no such message type", request_id)
     try:
         # From the text once more, not from `value`: msgspec also refuses lone surrogates.
-        return _DECODER.decode(text)
+        message: ClientMessage = _DECODER.decode(text)
+        return message
     except msgspec.DecodeError as error:
         raise MessageRefused(ErrorCode.BAD_MESSAGE, _safe_detail(error), request_id) from None
 
