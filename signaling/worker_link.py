@@ -17,14 +17,14 @@ import structlog
 
 from sfu import rpc_messages as rpc
 from sfu.client import OnEvent, OnState
-from sfu.errors import SfuError, UnknownRoom, WorkerUnavailable
+from sfu.errors import ResumeRefused, SfuError, UnknownRoom, WorkerUnavailable
 from sfu.values import RoomClass
 from signaling.rooms import Listener, RoomEntry, RoomTable
 
 log = structlog.get_logger(__name__)
 
 MAX_POSTED = 4096
-"""Calls nobody waits for. Full: the newest is dropped; the worker finds out by its own time-outs."""
+"""LIMIT: calls nobody waits for. Full: the newest is dropped; the worker has its own time-outs."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class WorkerLink:
         """
         if isinstance(request, rpc.Resume) and not self.is_ready:
             raise WorkerUnavailable(detail="its rooms are being restored")
+        if isinstance(request, rpc.Resume):
+            return await self._resume(request)
         if not isinstance(request, rpc.Join):
             return await self._client.call(request)
         entry = self._rooms.entry(request.room)
@@ -233,6 +235,14 @@ class WorkerLink:
                 await self._client.call(request)
             except SfuError as error:
                 log.info("posted call failed", worker=self.address.name, code=error.code)
+
+    async def _resume(self, request: rpc.Resume) -> rpc.Admission:
+        try:
+            admission: rpc.Admission = await self._client.call(request)
+        except UnknownRoom:
+            # The room went with the last who left it: nobody waits there.
+            raise ResumeRefused(participant=request.participant) from None
+        return admission
 
     async def _open(self, entry: RoomEntry) -> None:
         if entry.worker != self.address.name:
