@@ -257,7 +257,7 @@ def _check_claims(claims: dict[str, Any], now: Instant) -> Claims:
     if expires + LEEWAY_S <= now.wall_s:
         raise RequestError(ErrorCode.TOKEN_EXPIRED, "the token expired")
     return Claims(
-        room=_matching(claims["room"], _IDENTIFIER),
+        room=_matching(claims["room"], IDENTIFIER),
         subject=_matching(claims["sub"], _SUBJECT),
         display_name=_display_name(claims["name"]),
         role=_role(claims["role"]),
@@ -301,6 +301,6 @@ def _bad_token(detail: str) -> RequestError:
 
 _CLAIM_NAMES = frozenset({"iss", "aud", "sub", "jti", "iat", "nbf", "exp", "room", "name", "role"})
 _COMPACT_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_IDENTIFIER = re.compile(r"[a-z0-9-]{1,64}")
+IDENTIFIER = re.compile(r"[a-z0-9-]{1,64}")
 _SUBJECT = re.compile(r"[!-~]{1,128}")
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

@@ -175,7 +175,6 @@ class SocketConnection:
     # ---- outputs of the session
 
     def _apply(self, outputs: Sequence[Output]) -> None:
-        rooms = self._services.directory.rooms
         for output in outputs:
             match output:
                 case Send(message):
@@ -184,18 +183,24 @@ class SocketConnection:
                     self._calls.put_nowait(request)
                 case Post(request):
                     self._services.directory.post(request)
-                case Enter(room, participant):
-                    rooms.enter(room, participant, self)
-                case Attach(room, participant):
-                    rooms.attach(room, participant, self)
-                case Exit():
-                    self._exit(output)
-                case Broadcast(room, message):
-                    rooms.broadcast(room, message)
-                case TellReason(room, participant, reason):
-                    rooms.tell_reason(room, participant, reason)
                 case CloseSocket():
                     self._close(output)
+                case _:
+                    self._apply_in_room(output)
+
+    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | TellReason) -> None:
+        rooms = self._services.directory.rooms
+        match output:
+            case Enter(room, participant):
+                rooms.enter(room, participant, self)
+            case Attach(room, participant):
+                rooms.attach(room, participant, self)
+            case Exit():
+                self._exit(output)
+            case Broadcast(room, message):
+                rooms.broadcast(room, message)
+            case TellReason(room, participant, reason):
+                rooms.tell_reason(room, participant, reason)
 
     def _exit(self, output: Exit) -> None:
         directory = self._services.directory
@@ -262,7 +267,7 @@ class SocketEndpoint:
         return socket
 
     def handle_shutdown(self) -> None:
-        """Tell every client when to come back: spread over a second, so that not all come at once."""
+        """Tell every client when to come back: spread over a second, not all at once."""
         for index, connection in enumerate(list(self._connections)):
             connection.handle_shutdown(RECONNECT_FIRST_MS + index * 7 % RECONNECT_SPREAD_MS)
 
