@@ -147,7 +147,7 @@ class Server:
     def __post_init__(self) -> None:
         self.workers = [WorkerProcess(each, self.folder / "run") for each in RoomClass]
         self.control = ControlPlane(self.workers, self.folder, self.key, self.settings)
-        self.http = aiohttp.ClientSession()
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
 
     def worker(self, room_class: RoomClass = RoomClass.COUNCIL) -> WorkerProcess:
         return next(each for each in self.workers if each.room_class is room_class)
