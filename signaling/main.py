@@ -169,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="start the media workers and the control plane")
     serve.set_defaults(command=_serve)
     control = commands.add_parser("control-plane", help="run the signalling process only")
-    control.add_argument("--ready-fd", type=int, default=None, help="descriptor to tell readiness on")
+    control.add_argument(
+        "--ready-fd", type=int, default=None, help="descriptor to tell readiness on"
+    )
     control.set_defaults(command=_control_plane)
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("path", type=Path)
@@ -178,7 +180,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--room", required=True)
     token.add_argument("--role", required=True, choices=[role.value for role in Role])
     token.add_argument("--name", required=True, help="what the others read")
-    token.add_argument("--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300")
+    token.add_argument(
+        "--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300"
+    )
     token.set_defaults(command=_token)
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(command=_version)

@@ -53,7 +53,9 @@ class StartFailed(Exception):
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        return f"{self.name} ended with exit code {self.exit_code} while starting: see its log above"
+        return (
+            f"{self.name} ended with exit code {self.exit_code} while starting: see its log above"
+        )
 
 
 class Supervisor:

@@ -92,7 +92,12 @@ GAUGES: tuple[ByLabel, ...] = (
     ("sfu_engine", "Gauges of the engine.", "gauge", lambda known: known.engine_gauges),
 )
 COUNTERS: tuple[ByLabel, ...] = (
-    ("sfu_handshakes", "DTLS handshakes done, by version.", "tls", lambda known: known.tls_versions),
+    (
+        "sfu_handshakes",
+        "DTLS handshakes done, by version.",
+        "tls",
+        lambda known: known.tls_versions,
+    ),
     ("sfu_srtp", "Handshakes done, by SRTP profile.", "profile", lambda known: known.srtp_profiles),
     (
         "sfu_handshake_failures",
@@ -108,7 +113,12 @@ COUNTERS: tuple[ByLabel, ...] = (
         "reason",
         lambda known: known.engine_drops,
     ),
-    ("sfu_engine_events", "Counters of the engine.", "counter", lambda known: known.engine_counters),
+    (
+        "sfu_engine_events",
+        "Counters of the engine.",
+        "counter",
+        lambda known: known.engine_counters,
+    ),
 )
 HISTOGRAMS: tuple[tuple[str, str, Callable[[WorkerStatistics], Histogram]], ...] = (
     ("sfu_handshake_seconds", "DTLS handshake.", lambda known: known.handshake_time),
