@@ -38,7 +38,6 @@ log = structlog.get_logger(__name__)
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""
 LAG_INTERVAL_S = 0.25
-READY_INTERVAL_S = 0.05
 
 
 class CannotServe(Exception):
@@ -174,8 +173,7 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
 
 async def _tell_ready(directory: RoomDirectory, port: int, descriptor: int | None) -> None:
     """Write the ready line once every worker is adopted."""
-    while not directory.is_ready:
-        await asyncio.sleep(READY_INTERVAL_S)
+    await directory.wait_ready()
     log.info("ready", port=port)
     if descriptor is not None:
         with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", buffering=0) as pipe:

@@ -1,4 +1,4 @@
-"""When to start a process that ended again: pauses that double, and start over after a healthy time.
+"""When to start a process again that ended: pauses double, and start over after a healthy time.
 
 Pure: `now_s` comes in, the pause goes out.
 """

@@ -45,7 +45,7 @@ from signaling.worker_link import RoomDirectory
 log = structlog.get_logger(__name__)
 
 HARD_MESSAGE_BYTES = 128 * 1024
-"""aiohttp gives up on a message here (close 1009). The session refuses with an error before that."""
+"""aiohttp gives up on a message here (close 1009). The session refuses before, with an error."""
 HEARTBEAT_S = 20.0
 """WebSocket pings; without a pong within half of it the socket is lost."""
 CLOSE_TIMEOUT_S = 2.0
@@ -94,7 +94,9 @@ class SocketConnection:
                 self._apply(self._session.handle_socket_lost())
                 self._calls.put_nowait(None)
                 timer.cancel()
-                if not self._is_closing:  # otherwise it is in the closing handshake, with a time-out
+                if (
+                    not self._is_closing
+                ):  # otherwise it is in the closing handshake, with a time-out
                     writer.cancel()
 
     def handle_shutdown(self, retry_after_ms: int) -> None:

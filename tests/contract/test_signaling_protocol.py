@@ -136,7 +136,7 @@ async def test_dialogue_happens_on_the_real_server() -> None:
 
 
 async def expect(client: Client, expected: dict[str, Any]) -> None:
-    """Read until `expected` comes. Other notifications may come before it, other replies may not."""
+    """Read until `expected` comes. Other notifications may come before it, and `done`."""
     while True:
         message = await client.receive()
         if "sent_at" in message:

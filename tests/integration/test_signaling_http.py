@@ -8,10 +8,10 @@ import json
 import logging
 from typing import Any
 
-import aiohttp
 import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
+from yarl import URL
 
 from signaling.logs import configure_logs
 from signaling.middlewares import SECURITY_HEADERS
@@ -63,7 +63,7 @@ async def test_pages_are_greek_first_and_english_for_the_asking() -> None:
 )
 async def test_what_is_not_there_is_a_neutral_page(path: str) -> None:
     async with running_server() as server:
-        url = aiohttp.client.URL(f"{server.control.url}{path}", encoded=True)
+        url = URL(f"{server.control.url}{path}", encoded=True)
         async with server.http.get(url) as response:
             assert response.status in (403, 404)
             text = await response.text()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -43,47 +44,58 @@ def spec(log: Path, name: str, *, tells_ready: bool = False) -> ProcessSpec:
     )
 
 
+def lines_now(log: Path, text: str) -> list[str]:
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [line for line in lines if text in line]
+
+
 async def lines_with(log: Path, text: str, count: int = 1) -> list[str]:
+    """Wait for `count` lines that other processes write."""
     async with asyncio.timeout(10):
-        while True:
-            lines = log.read_text().splitlines() if log.exists() else []
-            found = [line for line in lines if text in line]
-            if len(found) >= count:
-                return found
+        while len(found := lines_now(log, text)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+    return found
+
+
+@dataclass
+class ReadyLines:
+    """What `on_ready` was given."""
+
+    lines: list[bytes] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, line: bytes) -> None:
+        self.lines.append(line)
+        self.heard.set()
+
+    async def wait(self) -> None:
+        async with asyncio.timeout(5):
+            await self.heard.wait()
 
 
 async def test_processes_start_get_input_and_stop_in_reverse_order(tmp_path: Path) -> None:
-    log, ready = tmp_path / "log", []
-    supervisor = Supervisor(
-        [spec(log, "one"), spec(log, "two", tells_ready=True)], ready.append
-    )
+    log, ready = tmp_path / "log", ReadyLines()
+    supervisor = Supervisor([spec(log, "one"), spec(log, "two", tells_ready=True)], ready)
     running = asyncio.create_task(supervisor.run())
     await lines_with(log, "configuration", 2)
-    async with asyncio.timeout(5):
-        while not ready:
-            await asyncio.sleep(0.01)
+    await ready.wait()
 
     supervisor.handle_stop_signal()
     await running
 
-    assert ready == [b"ready\n"]
+    assert ready.lines == [b"ready\n"]
     assert [line for line in log.read_text().splitlines() if "stopped" in line] == [
         "two stopped", "one stopped",
     ]  # fmt: skip
 
 
 async def test_killed_process_is_started_again_and_its_sibling_lives_on(tmp_path: Path) -> None:
-    log, ready = tmp_path / "log", []
-    supervisor = Supervisor(
-        [spec(log, "one"), spec(log, "two", tells_ready=True)], ready.append
-    )
+    log, ready = tmp_path / "log", ReadyLines()
+    supervisor = Supervisor([spec(log, "one"), spec(log, "two", tells_ready=True)], ready)
     running = asyncio.create_task(supervisor.run())
     first = (await lines_with(log, "one "))[0].split()[1]
     sibling = (await lines_with(log, "two "))[0].split()[1]
-    async with asyncio.timeout(5):
-        while not ready:
-            await asyncio.sleep(0.01)
+    await ready.wait()
 
     os.kill(int(first), signal.SIGKILL)
     started = await lines_with(log, "one ", 2)
@@ -92,7 +104,7 @@ async def test_killed_process_is_started_again_and_its_sibling_lives_on(tmp_path
     os.kill(int(sibling), 0)
     supervisor.handle_stop_signal()
     await running
-    assert len(ready) == 1
+    assert len(ready.lines) == 1
 
 
 async def test_process_that_cannot_start_stops_everything(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ class Client:
 async def until(condition: Any, seconds: float = 5.0) -> None:
     """Wait until `condition()` is true."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
