@@ -1,4 +1,4 @@
-"""Configuration: the files in configs/ are whole, and mistakes are named with key, value, remedy."""
+"""The files in configs/ are whole, and mistakes are named with key, value and remedy."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def test_production_has_no_demo_entrance() -> None:
 GOOD = '[[workers]]\nname = "council"\nroom_class = "council"\n'
 
 MISTAKES = {
-    "unknown key": ('[http]\nhots = "x"\n' + GOOD, ["http.hots", '"host"']),
-    "unknown table": ("[htp]\n" + GOOD, ["htp", '"http"']),
-    "wrong type": ('[http]\nport = "80"\n' + GOOD, ["http.port", "'80'", "whole number"]),
+    "unknown key": ('[http]\nhots = "x"\n' + GOOD, ["http.hots", "did you mean host"]),
+    "unknown table": ("[htp]\n" + GOOD, ["htp", "did you mean http"]),
+    "wrong type": ('[http]\nport = "80"\n' + GOOD, ["http.port", "'80'", "int"]),
     "port out of range": ("[http]\nport = 70000\n" + GOOD, ["http.port", "70000", "65535"]),
     "half of TLS": ('[http]\ntls_key = "k"\n' + GOOD, ["http.tls_key", "both or neither"]),
     "origin with path": (
@@ -116,7 +116,7 @@ MISTAKES = {
     "worker twice": (GOOD + GOOD, ["workers.name", '"council"', "twice"]),
     "worker name": (GOOD.replace('e = "council"', 'e = "A b"', 1), ["workers.name", '"A b"']),
     "class": (GOOD.replace('s = "council"', 's = "kepp"'), ["room_class", "kepp", '"kep"']),
-    "missing": ('[[workers]]\nname = "council"\n', ["workers[0].room_class", "missing"]),
+    "missing": ('[[workers]]\nname = "council"\n', ["workers.0.room_class", "missing"]),
     "room of a class without worker": (
         GOOD + '[[demo.rooms]]\nid = "a"\nroom_class = "kep"\ntitle = "t"\n',
         ["demo.rooms.room_class", "kep", "[[workers]]"],
