@@ -107,6 +107,9 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         key = load_or_create_key(config.token_key_path)
     except (OSError, ValueError) as error:
         raise CannotServe(f"the key of room tokens: {error}") from error
+    folders = WebFolders.of_package()
+    if not (folders.templates.is_dir() and folders.static.is_dir()):
+        raise CannotServe(f"{folders.static}: the front end's files are missing: install it whole")
     settings = AppSettings(
         origins=config.own_origins,
         is_https=config.is_https,
@@ -122,7 +125,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         key=key,
         clock=read_clocks,
         randomness=SystemRandomness(),
-        folders=WebFolders.of_package(),
+        folders=folders,
         registry=registry,
         metrics=metrics,
     )
