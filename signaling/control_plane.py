@@ -28,7 +28,7 @@ from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
 from signaling.randomness import SystemRandomness
-from signaling.room_session import RoomDescription
+from signaling.room_session import MAX_VIDEO_STREAMS, RoomDescription
 from signaling.rooms import RoomTable
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
@@ -119,6 +119,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         demo_rooms=tuple(room.id for room in config.demo.rooms),
         session_limits=SessionLimits(),
         outgoing_limits=OutgoingLimits(),
+        max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
     )
     parts = AppParts(
         directory=directory,
