@@ -374,31 +374,28 @@ impl Engine {
         let mut publications = Vec::with_capacity(published.len());
         for config in published {
             let mid = config.mid;
-            match old.iter().position(|publication| publication.mid == mid) {
-                Some(index) => {
-                    let publication = old.swap_remove(index);
-                    if let Some(entry) = self.tracks.get_mut(publication.track) {
-                        entry.track.set_config(config);
-                    }
-                    publications.push(publication);
+            if let Some(index) = old.iter().position(|publication| publication.mid == mid) {
+                let publication = old.swap_remove(index);
+                if let Some(entry) = self.tracks.get_mut(publication.track) {
+                    entry.track.set_config(config);
                 }
-                None => {
-                    let track = self.tracks.insert_with(|track| TrackEntry {
-                        track: PublishedTrack::new(track, config, is_kep),
-                        owner: key,
-                        room,
-                        publisher_clock,
-                        keyframes: std::array::from_fn(|_| KeyframeLimiter::default()),
-                        listeners: Default::default(),
-                        wishers: Vec::new(),
-                    });
-                    publications.push(Publication {
-                        mid,
-                        track,
-                        is_allowed: true,
-                    });
-                    added.push(mid);
-                }
+                publications.push(publication);
+            } else {
+                let track = self.tracks.insert_with(|track| TrackEntry {
+                    track: PublishedTrack::new(track, config, is_kep),
+                    owner: key,
+                    room,
+                    publisher_clock,
+                    keyframes: std::array::from_fn(|_| KeyframeLimiter::default()),
+                    listeners: Default::default(),
+                    wishers: Vec::new(),
+                });
+                publications.push(Publication {
+                    mid,
+                    track,
+                    is_allowed: true,
+                });
+                added.push(mid);
             }
         }
         if let Some(participant) = self.participants.get_mut(key) {

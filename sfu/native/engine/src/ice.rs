@@ -201,20 +201,17 @@ impl IceAgent {
             is_selected: false,
             became_connected: false,
         };
-        match self.tuples.iter_mut().find(|tuple| tuple.path == path) {
-            Some(tuple) => {
-                tuple.last_check = now;
-                tuple.is_current |= is_current;
-            }
-            None => {
-                outcome.evicted = self.evict_if_full();
-                self.tuples.push(Tuple {
-                    path,
-                    last_check: now,
-                    is_current,
-                });
-                outcome.new_path = Some(path);
-            }
+        if let Some(tuple) = self.tuples.iter_mut().find(|tuple| tuple.path == path) {
+            tuple.last_check = now;
+            tuple.is_current |= is_current;
+        } else {
+            outcome.evicted = self.evict_if_full();
+            self.tuples.push(Tuple {
+                path,
+                last_check: now,
+                is_current,
+            });
+            outcome.new_path = Some(path);
         }
         // A nomination under the old credentials cannot take over from one under the new.
         let selected_is_current = self

@@ -65,26 +65,25 @@ impl Engine {
             feedback_due,
         );
 
-        let binding = match participant.ssrcs.get(header.ssrc) {
-            Some(binding) => binding,
-            None => {
-                let owners = &mut self
-                    .rooms
-                    .get_mut(&participant.room)
-                    .ok_or(DropReason::UnknownSsrc)?
-                    .ssrc_owners;
-                if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
-                    return Err(DropReason::ForeignSsrc);
-                }
-                let binding = participant.ssrcs.resolve(
-                    &participant.published_configs,
-                    header.ssrc,
-                    header.payload_type,
-                    &extensions,
-                )?;
-                owners.insert(header.ssrc, key);
-                binding
+        let binding = if let Some(binding) = participant.ssrcs.get(header.ssrc) {
+            binding
+        } else {
+            let owners = &mut self
+                .rooms
+                .get_mut(&participant.room)
+                .ok_or(DropReason::UnknownSsrc)?
+                .ssrc_owners;
+            if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
+                return Err(DropReason::ForeignSsrc);
             }
+            let binding = participant.ssrcs.resolve(
+                &participant.published_configs,
+                header.ssrc,
+                header.payload_type,
+                &extensions,
+            )?;
+            owners.insert(header.ssrc, key);
+            binding
         };
         let publication = participant
             .published

@@ -88,15 +88,12 @@ impl Participants {
     pub(crate) fn insert(&mut self, participant: Participant) -> ParticipantKey {
         let id = participant.id;
         let boxed = Some(Box::new(participant));
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize] = boxed;
-                index
-            }
-            None => {
-                self.slots.push(boxed);
-                self.slots.len() as u32 - 1
-            }
+        let index = if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = boxed;
+            index
+        } else {
+            self.slots.push(boxed);
+            self.slots.len() as u32 - 1
         };
         self.by_id.insert(id, ParticipantKey(index));
         ParticipantKey(index)

@@ -139,7 +139,7 @@ impl Engine {
                 {
                     self.counters.keyframe_requests_sent += 1;
                     output.send_rtcp(|out| {
-                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc)
+                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc);
                     });
                 }
             }
@@ -192,7 +192,7 @@ impl Engine {
                     due = entry
                         .keyframes
                         .iter()
-                        .map(|limiter| limiter.next_timeout())
+                        .map(super::keyframe_limiter::KeyframeLimiter::next_timeout)
                         .fold(due, Time::min);
                 }
             }

@@ -43,7 +43,7 @@ impl Engine {
             Err(CheckRefusal::RoleConflict) => {
                 let password = ice.local_pwd(request.local_ufrag).as_bytes();
                 self.outgoing.answer(path, |out| {
-                    stun::write_error(out, transaction_id, ROLE_CONFLICT, password)
+                    stun::write_error(out, transaction_id, ROLE_CONFLICT, password);
                 });
                 return Ok(());
             }
@@ -51,7 +51,7 @@ impl Engine {
         self.counters.stun_requests += 1;
         let password = ice.local_pwd(request.local_ufrag).as_bytes();
         self.outgoing.answer(path, |out| {
-            stun::write_success(out, transaction_id, path.remote, password)
+            stun::write_success(out, transaction_id, path.remote, password);
         });
         let id = participant.id;
         let next = ice.next_timeout();

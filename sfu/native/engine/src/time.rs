@@ -84,10 +84,10 @@ impl PublisherClock {
     pub fn handle_report(&mut self, ntp_time: u64, arrival: Time) {
         let offset = Self::offset(ntp_time, arrival);
         let change = offset.wrapping_sub(self.offset_nanos);
-        self.offset_nanos = if change < 0 || change > Self::STEP_NANOS {
-            offset
-        } else {
+        self.offset_nanos = if (0..=Self::STEP_NANOS).contains(&change) {
             self.offset_nanos + change.min(Self::DRIFT_NANOS)
+        } else {
+            offset
         };
     }
 

@@ -10,7 +10,7 @@ use wire::srtp::{SrtpError, SrtpReceiver, SrtpSender};
 
 /// LIMIT: bytes waiting for one transport between two flushes. A keyframe cache start and a batch of ordinary traffic fit.
 const MAX_OUTPUT_BYTES: usize = 512 * 1024;
-/// LIMIT: handshake datagrams taken from one transport per `DTLS_WINDOW`; a ClientHello in two fragments, resent every 50 ms,
+/// LIMIT: handshake datagrams taken from one transport per `DTLS_WINDOW`; a `ClientHello` in two fragments, resent every 50 ms,
 /// needs a tenth of it.
 const DTLS_DATAGRAMS_PER_WINDOW: u32 = 200;
 const DTLS_WINDOW: Duration = Duration::from_secs(10);

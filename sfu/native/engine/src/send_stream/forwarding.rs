@@ -131,13 +131,14 @@ impl SendStream {
             }
         };
         let picture = match &meta.info.picture {
-            Some(ids) => match self.pictures.map(ids) {
-                Some(picture) => Some(picture),
-                None => {
+            Some(ids) => {
+                if let Some(picture) = self.pictures.map(ids) {
+                    Some(picture)
+                } else {
                     self.leave_out(now, source_number, sink);
                     return Err(DropReason::LayerNotWanted);
                 }
-            },
+            }
             None => None,
         };
         let number = self.free_number(source_number)?;

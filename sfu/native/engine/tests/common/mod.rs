@@ -17,13 +17,13 @@ use wire::rtp::{OutgoingHeader, RtpHeader};
 use wire::srtp::{SrtpProfile, SrtpReceiver, SrtpSender};
 use wire::stun::{self, OutgoingRequest};
 
-pub const ROOM: RoomId = RoomId(1);
-pub const PASSWORD: &str = "0123456789abcdefghijklmn";
-pub const VP8: u8 = 96;
-pub const VP8_RTX: u8 = 97;
-pub const OPUS: u8 = 111;
+pub(crate) const ROOM: RoomId = RoomId(1);
+pub(crate) const PASSWORD: &str = "0123456789abcdefghijklmn";
+pub(crate) const VP8: u8 = 96;
+pub(crate) const VP8_RTX: u8 = 97;
+pub(crate) const OPUS: u8 = 111;
 
-pub const IDS: ExtensionIds = ExtensionIds {
+pub(crate) const IDS: ExtensionIds = ExtensionIds {
     mid: Some(1),
     rid: Some(2),
     repaired_rid: Some(3),
@@ -37,7 +37,7 @@ pub const IDS: ExtensionIds = ExtensionIds {
 
 /// An RTP packet as a client received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceivedRtp {
+pub(crate) struct ReceivedRtp {
     pub at: Time,
     pub header: RtpHeader,
     pub mid: Option<String>,
@@ -46,7 +46,7 @@ pub struct ReceivedRtp {
 
 /// What came to a client.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     pub rtp: Vec<ReceivedRtp>,
     /// (media ssrc, sequence numbers)
     pub nacks: Vec<(u32, Vec<u16>)>,
@@ -59,7 +59,7 @@ pub struct Inbox {
     pub unreadable: usize,
 }
 
-pub struct Client {
+pub(crate) struct Client {
     pub id: ParticipantId,
     pub path: Path,
     pub ufrag: String,
@@ -72,7 +72,7 @@ pub struct Client {
     transaction: u8,
 }
 
-pub struct Harness {
+pub(crate) struct Harness {
     pub engine: Engine,
     pub now: Time,
     pub clients: Vec<Client>,
@@ -81,11 +81,11 @@ pub struct Harness {
     pub strays: Vec<(Path, Vec<u8>)>,
 }
 
-pub fn tag(text: &str) -> Tag {
+pub(crate) fn tag(text: &str) -> Tag {
     Tag::new(text.as_bytes()).expect("a token")
 }
 
-pub fn opus() -> CodecConfig {
+pub(crate) fn opus() -> CodecConfig {
     CodecConfig {
         payload_type: OPUS,
         codec: Codec::Opus,
@@ -97,7 +97,7 @@ pub fn opus() -> CodecConfig {
     }
 }
 
-pub fn vp8() -> CodecConfig {
+pub(crate) fn vp8() -> CodecConfig {
     CodecConfig {
         payload_type: VP8,
         codec: Codec::Vp8,
@@ -109,7 +109,7 @@ pub fn vp8() -> CodecConfig {
     }
 }
 
-pub fn microphone() -> PublishConfig {
+pub(crate) fn microphone() -> PublishConfig {
     PublishConfig {
         mid: tag("mic"),
         kind: Kind::Audio,
@@ -120,7 +120,7 @@ pub fn microphone() -> PublishConfig {
     }
 }
 
-pub fn camera(rids: &[&str]) -> PublishConfig {
+pub(crate) fn camera(rids: &[&str]) -> PublishConfig {
     PublishConfig {
         mid: tag("cam"),
         kind: Kind::Video,
@@ -132,7 +132,7 @@ pub fn camera(rids: &[&str]) -> PublishConfig {
 }
 
 /// Three audio m-lines a0–a2 and `video` video m-lines v0….
-pub fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
+pub(crate) fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
     let line = |mid: String, kind, ssrc: u32, codec: CodecConfig| SubscribeConfig {
         mid: tag(&mid),
         kind,
@@ -149,7 +149,7 @@ pub fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
 }
 
 impl Harness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let config = EngineConfig {
             seed: [7; 32],
             clock: NtpClock {
@@ -169,14 +169,14 @@ impl Harness {
     }
 
     /// Add a participant, its keys set, its ICE connected; returns its index.
-    pub fn join(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
+    pub(crate) fn join(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
         let index = self.add(published, video_lines);
         self.check(index, true);
         index
     }
 
     /// Add a participant that has keys but has not checked yet.
-    pub fn add(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
+    pub(crate) fn add(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
         let index = self.clients.len();
         let id = ParticipantId(index as u64 + 1);
         let ufrag = format!("uf{index:02}");
@@ -226,14 +226,14 @@ impl Harness {
         index
     }
 
-    pub fn command(&mut self, command: Command) {
+    pub(crate) fn command(&mut self, command: Command) {
         self.engine
             .handle_command(self.now, command)
             .expect("a good command");
         self.drain();
     }
 
-    pub fn set_source(
+    pub(crate) fn set_source(
         &mut self,
         viewer: usize,
         mid: &str,
@@ -251,7 +251,7 @@ impl Harness {
     }
 
     /// A binding request from the client's current path.
-    pub fn check(&mut self, index: usize, is_nominating: bool) {
+    pub(crate) fn check(&mut self, index: usize, is_nominating: bool) {
         let client = &mut self.clients[index];
         client.transaction += 1;
         let username = format!("{}:them", client.ufrag);
@@ -269,18 +269,18 @@ impl Harness {
         self.deliver(path, datagram);
     }
 
-    pub fn deliver(&mut self, path: Path, mut datagram: Vec<u8>) {
+    pub(crate) fn deliver(&mut self, path: Path, mut datagram: Vec<u8>) {
         self.engine.handle_datagram(self.now, path, &mut datagram);
         self.drain();
     }
 
     /// Protect and send one RTP packet, with mid (and rid, level) extensions and a transport-wide number.
-    pub fn send_rtp(&mut self, index: usize, packet: &Rtp<'_>) {
+    pub(crate) fn send_rtp(&mut self, index: usize, packet: &Rtp<'_>) {
         let plain = packet.write(&mut self.clients[index].transport_sequence_number);
         self.send_plain_rtp(index, plain);
     }
 
-    pub fn send_plain_rtp(&mut self, index: usize, mut plain: Vec<u8>) {
+    pub(crate) fn send_plain_rtp(&mut self, index: usize, mut plain: Vec<u8>) {
         let header = RtpHeader::parse(&plain).expect("own packet");
         let client = &mut self.clients[index];
         let number = client
@@ -304,7 +304,7 @@ impl Harness {
         self.deliver(path, plain);
     }
 
-    pub fn send_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn send_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let mut compound = Vec::new();
         write(&mut compound);
         let client = &mut self.clients[index];
@@ -317,7 +317,7 @@ impl Harness {
     }
 
     /// Let time pass, serving timers on the way; clients keep their consent fresh.
-    pub fn run(&mut self, duration: Duration) {
+    pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         let mut next_check = self.now;
         loop {
@@ -339,7 +339,7 @@ impl Harness {
     }
 
     /// Let time pass with nobody checking.
-    pub fn run_silently(&mut self, duration: Duration) {
+    pub(crate) fn run_silently(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.engine.next_timeout() <= end {
             self.now = self.engine.next_timeout().max(self.now);
@@ -349,12 +349,12 @@ impl Harness {
         self.now = end;
     }
 
-    pub fn drops(&self, reason: engine::DropReason) -> u64 {
+    pub(crate) fn drops(&self, reason: engine::DropReason) -> u64 {
         self.engine.statistics().drops[reason as usize]
     }
 
     /// Events so far, taken.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         self.events.drain(..).collect()
     }
 
@@ -429,13 +429,13 @@ impl Client {
                         .push((media_ssrc, pairs.sequence_numbers().collect()));
                 }
                 RtcpPacket::PictureLossIndication { media_ssrc } => {
-                    self.inbox.keyframe_requests.push(media_ssrc)
+                    self.inbox.keyframe_requests.push(media_ssrc);
                 }
                 RtcpPacket::SenderReport { ssrc, info, .. } => {
-                    self.inbox.sender_reports.push((now, ssrc, info))
+                    self.inbox.sender_reports.push((now, ssrc, info));
                 }
                 RtcpPacket::ReceiverReport { blocks, .. } => {
-                    self.inbox.report_blocks.extend(blocks)
+                    self.inbox.report_blocks.extend(blocks);
                 }
                 RtcpPacket::TransportFeedback(_) => self.inbox.feedback_packets += 1,
                 _ => {}
@@ -444,7 +444,7 @@ impl Client {
     }
 
     /// Packets received on one SSRC, in order of arrival.
-    pub fn stream(&self, ssrc: u32) -> Vec<&ReceivedRtp> {
+    pub(crate) fn stream(&self, ssrc: u32) -> Vec<&ReceivedRtp> {
         self.inbox
             .rtp
             .iter()
@@ -455,7 +455,7 @@ impl Client {
 
 /// A packet to publish.
 #[derive(Debug, Clone, Copy)]
-pub struct Rtp<'a> {
+pub(crate) struct Rtp<'a> {
     pub ssrc: u32,
     pub sequence_number: u16,
     pub timestamp: u32,
@@ -495,7 +495,7 @@ impl Rtp<'_> {
 }
 
 /// One VP8 frame of a camera encoding: `picture_id` 15 bits, one packet. Payload bytes tell publisher, encoding and frame.
-pub fn vp8_payload(
+pub(crate) fn vp8_payload(
     publisher: u8,
     encoding: u8,
     picture_id: u16,
@@ -525,7 +525,7 @@ pub fn vp8_payload(
 }
 
 /// A camera that sends up to three encodings at 25 frames a second.
-pub struct Camera {
+pub(crate) struct Camera {
     pub client: usize,
     pub rids: Vec<&'static str>,
     pub frame: u16,
@@ -533,10 +533,10 @@ pub struct Camera {
     pub sequence_base: u16,
 }
 
-pub const HEIGHTS: [u16; 3] = [180, 360, 720];
+pub(crate) const HEIGHTS: [u16; 3] = [180, 360, 720];
 
 impl Camera {
-    pub fn new(client: usize, rids: &[&'static str]) -> Self {
+    pub(crate) fn new(client: usize, rids: &[&'static str]) -> Self {
         Self {
             client,
             rids: rids.to_vec(),
@@ -546,12 +546,12 @@ impl Camera {
         }
     }
 
-    pub fn ssrc(&self, encoding: usize) -> u32 {
+    pub(crate) fn ssrc(&self, encoding: usize) -> u32 {
         self.ssrc_base + encoding as u32
     }
 
     /// Send one frame on every encoding; a keyframe where asked or on the first frame.
-    pub fn send_frame(&mut self, harness: &mut Harness, keyframes: &[usize]) {
+    pub(crate) fn send_frame(&mut self, harness: &mut Harness, keyframes: &[usize]) {
         let count = self.rids.len().max(1);
         for encoding in 0..count {
             let is_keyframe = self.frame == 0 || keyframes.contains(&encoding);
@@ -560,7 +560,7 @@ impl Camera {
         self.frame += 1;
     }
 
-    pub fn send_one(&self, harness: &mut Harness, encoding: usize, is_keyframe: bool) {
+    pub(crate) fn send_one(&self, harness: &mut Harness, encoding: usize, is_keyframe: bool) {
         let height = if self.rids.is_empty() {
             720
         } else {
@@ -592,7 +592,7 @@ impl Camera {
 
 /// Assert that what came on `ssrc` is one endless stream: sequence numbers step by one, timestamps never go back, picture ids
 /// step by at most one.
-pub fn assert_continuous(packets: &[&ReceivedRtp]) {
+pub(crate) fn assert_continuous(packets: &[&ReceivedRtp]) {
     for pair in packets.windows(2) {
         let (first, second) = (&pair[0].header, &pair[1].header);
         assert_eq!(
