@@ -4,6 +4,7 @@ fn at(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
+#[allow(clippy::unnecessary_wraps)] // as packets have it
 fn level(minus_dbov: u8) -> Option<AudioLevel> {
     Some(AudioLevel {
         minus_dbov,

@@ -38,9 +38,8 @@ pub fn choose_encoding(
         .or_else(|| live().next_back())?
         .0;
     live()
-        .filter(|&(index, layer)| {
+        .rfind(|&(index, layer)| {
             index <= wanted && budget_bps.is_none_or(|budget| layer.bitrate_bps <= budget)
         })
-        .next_back()
         .map(|(index, _)| index as u8)
 }

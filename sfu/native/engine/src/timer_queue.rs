@@ -20,6 +20,12 @@ impl Default for Deadline {
     }
 }
 
+impl<K: Ord + Copy> Default for TimerQueue<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Ord + Copy> TimerQueue<K> {
     /// Nothing waits.
     pub fn new() -> Self {

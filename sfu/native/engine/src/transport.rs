@@ -115,14 +115,6 @@ impl Output {
         self.end_datagram(start, is_protected);
     }
 
-    /// Queue a datagram that is not SRTP.
-    pub(crate) fn send_plain(&mut self, path: Path, datagram: &[u8]) {
-        self.path = Some(path);
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(datagram);
-        self.end_datagram(start, true);
-    }
-
     /// Give the burst its buffers back to `pool` and return what was counted: (forwarded, retransmitted) packets.
     pub(crate) fn clear(&mut self, pool: &mut BufferPool) -> (u64, u64) {
         self.is_listed = false;
