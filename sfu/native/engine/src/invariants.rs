@@ -9,7 +9,7 @@ use wire::extensions::Tag;
 
 /// One send stream: its owner, its m-line, and the track and encoding it carries or waits for.
 #[doc(hidden)]
-pub type SelectedSource = (ParticipantId, Tag, Option<(ParticipantId, Tag, u8)>);
+pub(crate) type SelectedSource = (ParticipantId, Tag, Option<(ParticipantId, Tag, u8)>);
 
 macro_rules! require {
     ($condition:expr, $($message:tt)+) => {

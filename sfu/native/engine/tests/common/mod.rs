@@ -2,11 +2,15 @@
 //! open SRTP and parse RTP with the wire crate only.
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod browser;
+
 use engine::command::SrtpKeys;
 use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
+use netem::{Link, LinkConfig};
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::codec::Codec;
@@ -67,6 +71,8 @@ pub(crate) struct Client {
     pub receiver: SrtpReceiver,
     pub inbox: Inbox,
     pub transport_sequence_number: u16,
+    /// Keeps its consent fresh.
+    pub is_checking: bool,
     /// Per SSRC: the rollover counter of what it sends.
     numbers: HashMap<u32, SequenceUnwrapper>,
     transaction: u8,
@@ -77,6 +83,16 @@ pub(crate) struct Harness {
     pub now: Time,
     pub clients: Vec<Client>,
     pub events: VecDeque<Event>,
+    /// Per client: its path to the engine, and back. Without one datagrams arrive at once.
+    pub(crate) links: HashMap<usize, (Link<Vec<u8>>, Link<Vec<u8>>)>,
+    /// Over every datagram out of the engine, its time and its path.
+    pub(crate) trace: DefaultHasher,
+    /// Calls of `handle_timeout`.
+    pub(crate) timeouts: u64,
+    /// RTP datagrams handed to the engine.
+    pub(crate) rtp_delivered: u64,
+    profiles: [SrtpProfile; 2],
+    next_check: Time,
     /// Datagrams that went to no client.
     pub strays: Vec<(Path, Vec<u8>)>,
 }
@@ -162,6 +178,12 @@ impl Harness {
             now: Time::from_millis(1_000),
             clients: Vec::new(),
             events: VecDeque::new(),
+            links: HashMap::new(),
+            trace: DefaultHasher::new(),
+            timeouts: 0,
+            rtp_delivered: 0,
+            profiles: [SrtpProfile::AeadAes128Gcm; 2],
+            next_check: Time::ZERO,
             strays: Vec::new(),
         };
         harness.command(Command::AddRoom { room: ROOM });
@@ -195,9 +217,16 @@ impl Harness {
             published,
             subscribed: receive_lines(id.0, video_lines),
         });
-        let profile = SrtpProfile::AeadAes128Gcm;
+        let profile = self.profiles[index % 2];
         let key = |byte: u8| vec![byte ^ index as u8; 16];
-        let salt = vec![3; 12];
+        let salt = vec![
+            3;
+            if profile == SrtpProfile::AeadAes128Gcm {
+                12
+            } else {
+                14
+            }
+        ];
         let keys = SrtpKeys {
             profile,
             local_key: key(1),
@@ -220,6 +249,7 @@ impl Harness {
             receiver: SrtpReceiver::new(profile, &key(1), &salt).expect("good key"),
             inbox: Inbox::default(),
             transport_sequence_number: 0,
+            is_checking: true,
             numbers: HashMap::new(),
             transaction: 0,
         });
@@ -231,6 +261,26 @@ impl Harness {
             .handle_command(self.now, command)
             .expect("a good command");
         self.drain();
+        self.assert_consistent();
+    }
+
+    /// Every client with an even index uses the first SRTP profile, every other the second.
+    pub(crate) fn use_profiles(&mut self, profiles: [SrtpProfile; 2]) {
+        self.profiles = profiles;
+    }
+
+    /// Put a path between a client and the engine, different seeds for both ways.
+    pub(crate) fn set_links(&mut self, index: usize, up: LinkConfig, down: LinkConfig, seed: u64) {
+        let seed = seed ^ (index as u64) << 8;
+        self.links
+            .insert(index, (Link::new(up, seed), Link::new(down, seed ^ 0x5555)));
+    }
+
+    /// The engine's tables agree with one another.
+    pub(crate) fn assert_consistent(&self) {
+        if let Err(message) = self.engine.check_invariants() {
+            panic!("{message}");
+        }
     }
 
     pub(crate) fn set_source(
@@ -269,8 +319,69 @@ impl Harness {
         self.deliver(path, datagram);
     }
 
-    pub(crate) fn deliver(&mut self, path: Path, mut datagram: Vec<u8>) {
+    /// Send a datagram from `path`, over the client's link if it has one.
+    pub(crate) fn deliver(&mut self, path: Path, datagram: Vec<u8>) {
+        let index = self.client_at(path);
+        if let Some((up, _)) = index.and_then(|index| self.links.get_mut(&index)) {
+            up.send(self.now.as_nanos(), datagram);
+            return;
+        }
+        self.hand_in(path, datagram);
+    }
+
+    fn hand_in(&mut self, path: Path, mut datagram: Vec<u8>) {
+        let is_rtp = matches!(datagram.first(), Some(128..=191)) && !wire::rtp::is_rtcp(&datagram);
+        self.rtp_delivered += u64::from(is_rtp);
         self.engine.handle_datagram(self.now, path, &mut datagram);
+        self.drain();
+    }
+
+    fn client_at(&self, path: Path) -> Option<usize> {
+        let guess = usize::from(path.remote.port().wrapping_sub(20_000));
+        if self
+            .clients
+            .get(guess)
+            .is_some_and(|client| client.path == path)
+        {
+            return Some(guess);
+        }
+        self.clients.iter().position(|client| client.path == path)
+    }
+
+    /// What the links have for now.
+    fn serve_links(&mut self) {
+        let now = self.now.as_nanos();
+        for index in 0..self.clients.len() {
+            while let Some(datagram) = self.links.get_mut(&index).and_then(|(up, _)| up.poll(now)) {
+                let path = self.clients[index].path;
+                self.hand_in(path, datagram);
+            }
+            while let Some(datagram) = self
+                .links
+                .get_mut(&index)
+                .and_then(|(_, down)| down.poll(now))
+            {
+                self.clients[index].receive(self.now, datagram);
+            }
+        }
+    }
+
+    fn next_delivery(&self) -> Time {
+        self.links
+            .values()
+            .flat_map(|(up, down)| [up.next_timeout(), down.next_timeout()])
+            .flatten()
+            .min()
+            .map_or(Time::NEVER, Time::from_nanos)
+    }
+
+    fn time_out(&mut self) {
+        self.timeouts += 1;
+        self.engine.handle_timeout(self.now);
+        assert!(
+            self.engine.next_timeout() > self.now,
+            "served timers do not stay due"
+        );
         self.drain();
     }
 
@@ -319,21 +430,29 @@ impl Harness {
     /// Let time pass, serving timers on the way; clients keep their consent fresh.
     pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
-        let mut next_check = self.now;
         loop {
-            let next = self.engine.next_timeout().max(self.now).min(next_check);
+            let next = self
+                .engine
+                .next_timeout()
+                .max(self.now)
+                .min(self.next_check)
+                .min(self.next_delivery());
             if next > end {
                 break;
             }
             self.now = next;
-            if next >= next_check {
+            if next >= self.next_check {
                 for index in 0..self.clients.len() {
-                    self.check(index, true);
+                    if self.clients[index].is_checking {
+                        self.check(index, true);
+                    }
                 }
-                next_check = self.now + Duration::from_secs(4);
+                self.next_check = self.now + Duration::from_secs(4);
             }
-            self.engine.handle_timeout(self.now);
-            self.drain();
+            self.serve_links();
+            if self.engine.next_timeout() <= self.now {
+                self.time_out();
+            }
         }
         self.now = end;
     }
@@ -343,8 +462,7 @@ impl Harness {
         let end = self.now + duration;
         while self.engine.next_timeout() <= end {
             self.now = self.engine.next_timeout().max(self.now);
-            self.engine.handle_timeout(self.now);
-            self.drain();
+            self.time_out();
         }
         self.now = end;
     }
@@ -371,9 +489,14 @@ impl Harness {
         }
         self.engine.clear_transmits();
         for (path, datagram) in datagrams {
-            match self.clients.iter_mut().find(|client| client.path == path) {
-                Some(client) => client.receive(self.now, datagram),
-                None => self.strays.push((path, datagram)),
+            (self.now, path, &datagram).hash(&mut self.trace);
+            let Some(index) = self.client_at(path) else {
+                self.strays.push((path, datagram));
+                continue;
+            };
+            match self.links.get_mut(&index) {
+                Some((_, down)) => down.send(self.now.as_nanos(), datagram),
+                None => self.clients[index].receive(self.now, datagram),
             }
         }
         while let Some(event) = self.engine.poll_event() {
@@ -481,7 +604,8 @@ impl Rtp<'_> {
         let mut writer = ExtensionWriter::new(&mut out, false);
         writer.push(1, self.mid.as_bytes());
         if let Some(rid) = self.rid {
-            writer.push(2, rid.as_bytes());
+            let id = if self.payload_type == VP8_RTX { 3 } else { 2 };
+            writer.push(id, rid.as_bytes());
         }
         writer.push(5, &transport_sequence_number.to_be_bytes());
         *transport_sequence_number = transport_sequence_number.wrapping_add(1);
