@@ -91,6 +91,8 @@ pub(crate) struct Harness {
     pub(crate) timeouts: u64,
     /// RTP datagrams handed to the engine.
     pub(crate) rtp_delivered: u64,
+    /// Datagrams handed to the engine are copied here, if wanted.
+    pub(crate) capture: Option<Vec<Vec<u8>>>,
     profiles: [SrtpProfile; 2],
     next_check: Time,
     /// Datagrams that went to no client.
@@ -182,6 +184,7 @@ impl Harness {
             trace: DefaultHasher::new(),
             timeouts: 0,
             rtp_delivered: 0,
+            capture: None,
             profiles: [SrtpProfile::AeadAes128Gcm; 2],
             next_check: Time::ZERO,
             strays: Vec::new(),
@@ -332,7 +335,16 @@ impl Harness {
     fn hand_in(&mut self, path: Path, mut datagram: Vec<u8>) {
         let is_rtp = matches!(datagram.first(), Some(128..=191)) && !wire::rtp::is_rtcp(&datagram);
         self.rtp_delivered += u64::from(is_rtp);
+        if let Some(capture) = self.capture.as_mut().filter(|_| is_rtp) {
+            capture.push(datagram.clone());
+        }
         self.engine.handle_datagram(self.now, path, &mut datagram);
+        self.drain();
+    }
+
+    /// Hand in a datagram and collect what comes of it, past any link.
+    pub(crate) fn hand_in_quietly(&mut self, path: Path, datagram: &mut [u8]) {
+        self.engine.handle_datagram(self.now, path, datagram);
         self.drain();
     }
 
@@ -391,7 +403,19 @@ impl Harness {
         self.send_plain_rtp(index, plain);
     }
 
-    pub(crate) fn send_plain_rtp(&mut self, index: usize, mut plain: Vec<u8>) {
+    /// The packet as the client would send it, not sent.
+    pub(crate) fn seal(&mut self, index: usize, packet: &Rtp<'_>) -> Vec<u8> {
+        let plain = packet.write(&mut self.clients[index].transport_sequence_number);
+        self.protect(index, plain)
+    }
+
+    pub(crate) fn send_plain_rtp(&mut self, index: usize, plain: Vec<u8>) {
+        let path = self.clients[index].path;
+        let datagram = self.protect(index, plain);
+        self.deliver(path, datagram);
+    }
+
+    fn protect(&mut self, index: usize, mut plain: Vec<u8>) -> Vec<u8> {
         let header = RtpHeader::parse(&plain).expect("own packet");
         let client = &mut self.clients[index];
         let number = client
@@ -411,8 +435,7 @@ impl Harness {
                 packet_index,
             )
             .expect("protect");
-        let path = client.path;
-        self.deliver(path, plain);
+        plain
     }
 
     pub(crate) fn send_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
