@@ -291,3 +291,7 @@ impl IceAgent {
         Some(self.tuples.swap_remove(index).path)
     }
 }
+
+#[cfg(test)]
+#[path = "ice_tests.rs"]
+mod tests;

@@ -124,3 +124,7 @@ impl Participants {
         self.by_id.len()
     }
 }
+
+#[cfg(test)]
+#[path = "participant_tests.rs"]
+mod tests;

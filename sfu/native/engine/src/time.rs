@@ -108,3 +108,7 @@ const fn ntp_nanos(ntp_time: u64) -> i64 {
     let fraction = (((ntp_time & 0xffff_ffff) * 1_000_000_000) >> 32) as i64;
     seconds.wrapping_mul(1_000_000_000).wrapping_add(fraction)
 }
+
+#[cfg(test)]
+#[path = "time_tests.rs"]
+mod tests;

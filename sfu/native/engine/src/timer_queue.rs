@@ -66,3 +66,7 @@ impl Deadline {
         is_due
     }
 }
+
+#[cfg(test)]
+#[path = "timer_queue_tests.rs"]
+mod tests;

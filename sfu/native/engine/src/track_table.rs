@@ -122,3 +122,7 @@ impl TrackTable {
             .get_mut(usize::from(key.encoding))
     }
 }
+
+#[cfg(test)]
+#[path = "track_table_tests.rs"]
+mod tests;

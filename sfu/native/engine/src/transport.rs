@@ -216,3 +216,7 @@ impl BufferPool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

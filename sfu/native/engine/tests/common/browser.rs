@@ -28,7 +28,7 @@ impl Label {
         out.extend_from_slice(&[self.packet, self.packets]);
     }
 
-    fn source(&self) -> (u8, u8) {
+    fn source(self) -> (u8, u8) {
         (self.publisher, self.encoding)
     }
 
@@ -451,7 +451,7 @@ impl Viewer {
         for (index, got) in self.packets.values().enumerate() {
             let Some(label) = labels[index] else {
                 assert!(
-                    is_left_soon(frames.last().map(Label::source), &labels[index..]),
+                    is_left_soon(frames.last().copied().map(Label::source), &labels[index..]),
                     "padding in the place of a picture"
                 );
                 is_damaged = true;
@@ -503,7 +503,7 @@ impl Viewer {
 /// True if another source than `own` takes over within a round trip or two: what the old one still lacked is filled with
 /// padding.
 fn is_left_soon(own: Option<(u8, u8)>, labels: &[Option<Label>]) -> bool {
-    let mut sources = labels.iter().take(60).flatten().map(Label::source);
+    let mut sources = labels.iter().take(60).flatten().copied().map(Label::source);
     sources.any(|source| Some(source) != own)
 }
 

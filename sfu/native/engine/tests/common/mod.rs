@@ -78,13 +78,16 @@ pub(crate) struct Client {
     transaction: u8,
 }
 
+/// To the engine, and back.
+pub(crate) type BothWays = (Link<Vec<u8>>, Link<Vec<u8>>);
+
 pub(crate) struct Harness {
     pub engine: Engine,
     pub now: Time,
     pub clients: Vec<Client>,
     pub events: VecDeque<Event>,
     /// Per client: its path to the engine, and back. Without one datagrams arrive at once.
-    pub(crate) links: HashMap<usize, (Link<Vec<u8>>, Link<Vec<u8>>)>,
+    pub(crate) links: HashMap<usize, BothWays>,
     /// Over every datagram out of the engine, its time and its path.
     pub(crate) trace: DefaultHasher,
     /// Calls of `handle_timeout`.
