@@ -82,7 +82,16 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     "source_switches": _engine_counter("source_switches", "Switches of what a stream carries."),
     "stun_requests": _engine_counter("stun_requests", "Authenticated STUN binding requests."),
     "send_failures": _engine_counter("send_failures", "Datagrams that the kernel refused."),
-    "gso_messages": _engine_counter("gso_messages", "Messages sent with segmentation offload."),
+    "send_waits": _engine_counter("send_waits", "Times a full send buffer was waited for."),
+    "send_messages": _engine_counter("send_messages", "Messages given to the kernel."),
+    "gso_messages": _engine_counter("gso_messages", "Messages of several datagrams (GSO)."),
+    "gso_refusals": _engine_counter("gso_refusals", "Times the kernel refused GSO."),
+    "receive_failures": _engine_counter("receive_failures", "Failed receive calls."),
+    "receive_queue_drops": _engine_counter(
+        "receive_queue_drops", "Datagrams lost in the kernel: the engine came too late."
+    ),
+    "commands_refused": _engine_counter("commands_refused", "Commands that the engine refused."),
+    "turns": _engine_counter("engine_turns", "Turns of the engine's thread."),
     "events_lost": _engine_counter("events_lost", "Engine events lost: the loop was too slow."),
 }
 """By the engine's name of the counter."""
