@@ -28,8 +28,29 @@ ROOM = "plenary"
 class Call:
     """A running worker with a room, and a control plane."""
 
-    client: SfuClient
+    socket_path: Path
+    tasks: asyncio.TaskGroup
     events: list[messages.Events] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._start_client()
+
+    def _start_client(self) -> None:
+        self.client = SfuClient(
+            self.socket_path,
+            on_event=self.events.append,
+            on_state=lambda connected, info, restarted: None,
+        )
+        self._client_task = self.tasks.create_task(self.client.run())
+
+    async def new_client(self) -> SfuClient:
+        self._start_client()
+        await self.until(lambda: self.client.is_connected)
+        return self.client
+
+    def stop_client(self) -> None:
+        """End the control plane's connection as its death would: nothing is said."""
+        self._client_task.cancel()
 
     async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
         async with asyncio.timeout(seconds):
@@ -87,20 +108,16 @@ async def call(folder: Path) -> AsyncIterator[Call]:
         socket_path=folder / "run" / "w.sock",
         media=MediaConfig(listen_addresses=("127.0.0.1",)),
     )
-    events: list[messages.Events] = []
-    client = SfuClient(
-        config.socket_path, on_event=events.append, on_state=lambda connected, info, restarted: None
-    )
     async with asyncio.TaskGroup() as tasks:
-        mains = [tasks.create_task(run_worker(config)), tasks.create_task(client.run())]
+        worker = tasks.create_task(run_worker(config))
+        running = Call(config.socket_path, tasks)
         try:
-            running = Call(client, events)
-            await running.until(lambda: client.is_connected)
-            await client.open_room(ROOM, RoomClass.COUNCIL, "Plenary")
+            await running.until(lambda: running.client.is_connected)
+            await running.client.open_room(ROOM, RoomClass.COUNCIL, "Plenary")
             yield running
         finally:
-            for main in mains:
-                main.cancel()
+            running.stop_client()
+            worker.cancel()
 
 
 async def test_two_peers_see_and_hear_each_other(tmp_path: Path) -> None:
@@ -198,3 +215,28 @@ async def test_removed_participant_is_told_at_once(tmp_path: Path) -> None:
         await running.client.leave(ROOM, "anna", "kicked")
 
         await running.until(lambda: anna.connection.connectionState == "closed", seconds=5)
+
+
+async def test_media_goes_on_while_no_control_plane_is_there_and_the_next_adopts(
+    tmp_path: Path,
+) -> None:
+    async with call(tmp_path) as running, aiortc_peers(2) as (anna, babis):
+        await running.enter("anna", anna)
+        await running.enter("babis", babis)
+        mid = anna.mids(Kind.VIDEO)[0]
+        await running.show("anna", mid, "babis")
+        await running.until(lambda: anna.received[mid].frames > 5)
+
+        running.stop_client()
+        await running.until(lambda: not running.client.is_connected)
+        before = anna.received[mid].frames
+        await running.until(lambda: anna.received[mid].frames > before + 20)
+
+        adopted = await running.new_client()
+        (room,) = await adopted.list_rooms()
+        assert [info.participant for info in room.participants] == ["anna", "babis"]
+        admission = await adopted.resume(
+            ROOM, "anna", secret_digest=digest("anna"), next_secret_digest=digest("next")
+        )
+        assert admission.transport is TransportState.CONNECTED
+        assert admission.sources[3].participant == "babis"

@@ -14,6 +14,7 @@ import aioice.ice
 import numpy as np
 from aiortc import (
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpTransceiver,
@@ -136,7 +137,8 @@ async def aiortc_peers(count: int) -> AsyncIterator[list[AiortcPeer]]:
         aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     ):
         async with asyncio.TaskGroup() as tasks:
-            configuration = RTCConfiguration(iceServers=[])
+            # With the balanced policy aiortc leaves a second video m-line on a transport that it closed.
+            configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
             peers = [AiortcPeer(RTCPeerConnection(configuration), tasks) for _ in range(count)]
             try:
                 yield peers
