@@ -39,6 +39,20 @@ pub(crate) struct Stored {
     pub(crate) starts_keyframe: bool,
     pub(crate) filled_gap: bool,
     pub(crate) is_restart: bool,
+    /// Padding alone: the number is noted, nothing is there to forward.
+    pub(crate) is_padding: bool,
+}
+
+impl Stored {
+    fn padding(arrival: &Arrival) -> Self {
+        Self {
+            extended_sequence_number: arrival.extended_sequence_number,
+            starts_keyframe: false,
+            filled_gap: false,
+            is_restart: arrival.is_restart,
+            is_padding: true,
+        }
+    }
 }
 
 pub(crate) struct Encoding {
@@ -46,7 +60,8 @@ pub(crate) struct Encoding {
     pub(crate) retransmissions: Option<ReceiveStream>,
     pub(crate) nacks: NackGenerator,
     pub(crate) cache: PacketCache,
-    structure: Option<TemplateStructure>,
+    /// The newest dependency descriptor structure, and the packet that carried it.
+    structure: Option<(u64, TemplateStructure)>,
     pub(crate) size: Option<(u16, u16)>,
     pub(crate) last_keyframe_at: Option<Time>,
     temporal_seen: [Option<Time>; MAX_TEMPORAL_LAYERS],
@@ -204,7 +219,7 @@ impl Encoding {
         if payload.is_empty() {
             self.note_arrival(now, packet, number, false);
             self.cache.insert_padding(now, meta)?;
-            return Err(DropReason::PaddingOnly);
+            return Ok(Stored::padding(&arrival));
         }
         let Some(info) = codec::describe(packet.codec, payload) else {
             self.note_arrival(now, packet, number, false);
@@ -215,12 +230,14 @@ impl Encoding {
         let structure = self.read_descriptor(descriptor, &mut meta.info);
         let filled_gap = self.note_arrival(now, packet, number, meta.info.starts_keyframe);
         self.cache.insert(now, meta, descriptor, payload)?;
-        self.note_picture(now, &meta.info, structure);
+        self.note_structure(number, structure);
+        self.note_picture(now, &meta.info);
         Ok(Stored {
             extended_sequence_number: number,
             starts_keyframe: meta.info.starts_keyframe,
             filled_gap,
             is_restart: arrival.is_restart,
+            is_padding: false,
         })
     }
 
@@ -239,8 +256,9 @@ impl Encoding {
         if bytes.is_empty() {
             return None;
         }
-        let descriptor = dependency_descriptor::parse(bytes, self.structure.as_ref()).ok()?;
-        let structure = descriptor.structure.as_ref().or(self.structure.as_ref())?;
+        let known = self.structure.as_ref().map(|(_, structure)| structure);
+        let descriptor = dependency_descriptor::parse(bytes, known).ok()?;
+        let structure = descriptor.structure.as_ref().or(known)?;
         info.starts_frame = descriptor.starts_frame;
         info.ends_frame = descriptor.ends_frame;
         info.temporal_layer = descriptor.temporal_layer;
@@ -257,15 +275,18 @@ impl Encoding {
         descriptor.structure
     }
 
-    fn note_picture(
-        &mut self,
-        now: Time,
-        info: &PayloadInfo,
-        structure: Option<TemplateStructure>,
-    ) {
-        if structure.is_some() {
-            self.structure = structure;
+    /// A late packet must not bring an old structure back.
+    fn note_structure(&mut self, number: u64, structure: Option<TemplateStructure>) {
+        let is_newer = self
+            .structure
+            .as_ref()
+            .is_none_or(|(known, _)| *known < number);
+        if let Some(structure) = structure.filter(|_| is_newer) {
+            self.structure = Some((number, structure));
         }
+    }
+
+    fn note_picture(&mut self, now: Time, info: &PayloadInfo) {
         if info.starts_keyframe {
             self.last_keyframe_at = Some(now);
         }

@@ -103,19 +103,6 @@ impl Engine {
             Owner::Participant(key),
             track_due,
         );
-        if result == Err(DropReason::PaddingOnly) && !binding.is_retransmission {
-            let number = entry
-                .track
-                .padding_number(binding.encoding, header.sequence_number);
-            let from = EncodingKey {
-                track,
-                encoding: binding.encoding,
-            };
-            if let Some(number) = number {
-                self.close_gap(now, from, number);
-            }
-            return Err(DropReason::PaddingOnly);
-        }
         let received = result?;
         self.counters.retransmissions_received +=
             u64::from(received.filled_gap && binding.is_retransmission);
@@ -132,12 +119,12 @@ impl Engine {
         track: TrackKey,
         received: &Received,
     ) -> Result<(), DropReason> {
-        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
-        let (kind, room_id) = (entry.track.config().kind, entry.room);
         let from = EncodingKey {
             track,
             encoding: received.encoding,
         };
+        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
+        let (kind, room_id) = (entry.track.config().kind, entry.room);
         let number = received.extended_sequence_number;
         if received.is_restart {
             self.restart_listeners(now, from);
@@ -145,6 +132,10 @@ impl Engine {
                 // Each has begun anew from the cache, or waits for a keyframe.
                 return Ok(());
             }
+        }
+        if received.is_padding {
+            self.close_gap(now, from, number);
+            return Err(DropReason::PaddingOnly);
         }
         if kind == Kind::Audio {
             let room = self
@@ -158,16 +149,16 @@ impl Engine {
             if let Some(slots) = room.voices.poll_slots() {
                 self.apply_audio_slots(now, room_id, slots);
             }
-            if let Decision::Drop(reason) = decision {
-                self.close_gap(now, from, number);
-                return Err(reason);
+            // Silence of a carried voice is left out stream by stream, so that each closes the gap in its own numbers.
+            if decision == Decision::Drop(DropReason::NotSelected) {
+                return Err(DropReason::NotSelected);
             }
         }
         self.fan_out(now, from, number);
         Ok(())
     }
 
-    /// A number that will not be sent: whoever carries the encoding numbers on without it.
+    /// A number of the source carries no media: listeners go on as if it had never been.
     fn close_gap(&mut self, now: Time, from: EncodingKey, number: u64) {
         let Some(entry) = self.tracks.get(from.track) else {
             return;

@@ -117,12 +117,11 @@ impl PayloadStore {
         }
         // A packet longer than a chunk gets one of its own.
         let capacity = self.chunk_bytes.max(needed);
-        let buffer = if let Some(spare) = self.spare.take_if(|spare| spare.capacity() >= capacity) {
-            spare
-        } else {
+        let spare = self.spare.take_if(|spare| spare.capacity() >= capacity);
+        let buffer = spare.unwrap_or_else(|| {
             self.held_bytes += capacity;
             Vec::with_capacity(capacity)
-        };
+        });
         self.retire_current();
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.chunks.push(Chunk::default());

@@ -35,6 +35,8 @@ pub struct Received {
     /// The sender began anew or changed its SSRC: the cache was emptied, timestamps and picture ids have no relation to
     /// those before (extended sequence numbers still grow).
     pub is_restart: bool,
+    /// Padding alone on a media SSRC: subscribers close the gap.
+    pub is_padding: bool,
     /// RFC 6464, if the packet says.
     pub audio_level: Option<AudioLevel>,
 }
@@ -118,13 +120,6 @@ impl PublishedTrack {
         }
     }
 
-    /// The extended number of a media packet, if the cache knows it as padding without media.
-    pub fn padding_number(&self, encoding: u8, sequence_number: u16) -> Option<u64> {
-        let encoding = self.encodings.get(usize::from(encoding))?;
-        let number = encoding.media.as_ref()?.extend(sequence_number)?;
-        encoding.cache.is_padding(number).then_some(number)
-    }
-
     /// Renegotiated: keeps running, unless codecs or rids changed. Then everything begins anew.
     pub fn set_config(&mut self, config: PublishConfig) {
         let is_same = self.is_compatible(&config);
@@ -191,6 +186,7 @@ impl PublishedTrack {
             starts_keyframe: stored.starts_keyframe,
             filled_gap: stored.filled_gap,
             is_restart: stored.is_restart,
+            is_padding: stored.is_padding,
             audio_level: extensions.audio_level,
         })
     }
@@ -408,3 +404,7 @@ fn find_codec(
         (config.red_payload_type == Some(payload_type)).then_some((Codec::Red, index, config))
     })
 }
+
+#[cfg(test)]
+#[path = "published_track_tests.rs"]
+mod tests;
