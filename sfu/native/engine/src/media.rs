@@ -128,7 +128,7 @@ impl Engine {
         let number = received.extended_sequence_number;
         if received.is_restart {
             self.restart_listeners(now, from);
-            if kind == Kind::Video {
+            if kind == Kind::Video && !received.is_padding {
                 // Each has begun anew from the cache, or waits for a keyframe.
                 return Ok(());
             }
@@ -149,8 +149,9 @@ impl Engine {
             if let Some(slots) = room.voices.poll_slots() {
                 self.apply_audio_slots(now, room_id, slots);
             }
-            // Silence of a carried voice is left out stream by stream, so that each closes the gap in its own numbers.
+            // Silence of a carried voice is left out stream by stream: each keeps a packet now and then.
             if decision == Decision::Drop(DropReason::NotSelected) {
+                self.close_gap(now, from, number);
                 return Err(DropReason::NotSelected);
             }
         }
@@ -158,7 +159,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A number of the source carries no media: listeners go on as if it had never been.
+    /// A number that will not be sent: whoever carries the encoding numbers on without it.
     fn close_gap(&mut self, now: Time, from: EncodingKey, number: u64) {
         let Some(entry) = self.tracks.get(from.track) else {
             return;
