@@ -50,10 +50,10 @@ impl SendStream {
         extended_sequence_number: u64,
         sink: &mut impl RtpSink,
     ) {
-        if let Some(current) = self.current.as_ref().filter(|c| c.encoding == from) {
-            if extended_sequence_number >= current.numbers.first() {
-                self.leave_out(now, extended_sequence_number, sink);
-            }
+        if let Some(current) = self.current.as_ref().filter(|c| c.encoding == from)
+            && extended_sequence_number >= current.numbers.first()
+        {
+            self.leave_out(now, extended_sequence_number, sink);
         }
     }
 
