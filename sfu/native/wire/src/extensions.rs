@@ -97,10 +97,144 @@ pub struct AudioLevel {
     pub is_voice: bool,
 }
 
-/// Read the extensions of `packet` that `ids` names. Unknown ids are skipped; a malformed element ends the scan,
-/// keeping what was read before it. Never fails: extensions are hints, the packet stands without them.
-pub fn parse<'a>(_packet: &'a [u8], _header: &RtpHeader, _ids: &ExtensionIds) -> Extensions<'a> {
-    todo!("wire formats")
+/// Read the extensions of `packet` that `ids` names. Unknown ids are skipped, as are known ones whose data has the wrong
+/// size; an element that reaches past the block ends the scan, keeping what was read before it; of duplicates the last
+/// counts. Never fails: extensions are hints, the packet stands without them.
+pub fn parse<'a>(packet: &'a [u8], header: &RtpHeader, ids: &ExtensionIds) -> Extensions<'a> {
+    let mut extensions = Extensions::default();
+    for (id, data) in elements(packet, header) {
+        extensions.read(ids, id, data);
+    }
+    extensions
+}
+
+/// Walk all elements of a packet's extension block: (id, data), padding left out. Data is never empty: no element the
+/// server knows is, and the one-byte form cannot express it.
+pub fn elements<'a>(packet: &'a [u8], header: &RtpHeader) -> Elements<'a> {
+    let end = header
+        .extension_start
+        .saturating_add(header.extension_bytes);
+    let form = match header.extension_profile {
+        Some(ONE_BYTE_PROFILE) => Some(Form::OneByte),
+        // RFC 8285 §4.3: the low four bits are "appbits", of no meaning here.
+        Some(profile) if profile & 0xfff0 == TWO_BYTE_PROFILE => Some(Form::TwoByte),
+        _ => None,
+    };
+    match (form, packet.get(header.extension_start..end)) {
+        (Some(form), Some(rest)) => Elements { form, rest },
+        _ => Elements {
+            form: Form::OneByte,
+            rest: &[],
+        },
+    }
+}
+
+/// Iterator over the elements of one extension block.
+#[derive(Debug, Clone)]
+pub struct Elements<'a> {
+    form: Form,
+    rest: &'a [u8],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    OneByte,
+    TwoByte,
+}
+
+impl<'a> Elements<'a> {
+    /// Read one element and return (id, data, what follows); `None` ends the scan.
+    fn split(&self, first: u8, after: &'a [u8]) -> Option<(u8, &'a [u8], &'a [u8])> {
+        let (id, length, after) = match self.form {
+            // RFC 8285 §4.2: id 15 stops, and so does id 0 with a length.
+            Form::OneByte if matches!(first >> 4, 0 | 15) => return None,
+            Form::OneByte => (first >> 4, usize::from(first & 0x0f) + 1, after),
+            Form::TwoByte => {
+                let (&length, after) = after.split_first()?;
+                (first, usize::from(length), after)
+            }
+        };
+        let (data, rest) = after.split_at_checked(length)?;
+        Some((id, data, rest))
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((&first, after)) = self.rest.split_first() {
+            if first == 0 {
+                self.rest = after;
+                continue;
+            }
+            let Some((id, data, rest)) = self.split(first, after) else {
+                self.rest = &[];
+                return None;
+            };
+            self.rest = rest;
+            if !data.is_empty() {
+                return Some((id, data));
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Extensions<'a> {
+    fn read(&mut self, ids: &ExtensionIds, id: u8, data: &'a [u8]) {
+        let id = Some(id);
+        if id == ids.mid {
+            self.mid = Some(data);
+        } else if id == ids.transport_sequence_number {
+            // Version 2 of the extension has two more bytes, a feedback request, which browsers do not send.
+            if let Some(number) = data.first_chunk() {
+                self.transport_sequence_number = Some(u16::from_be_bytes(*number));
+            }
+        } else if id == ids.absolute_send_time {
+            if let &[a, b, c] = data {
+                self.absolute_send_time = Some(u32::from_be_bytes([0, a, b, c]));
+            }
+        } else if id == ids.audio_level {
+            if let Some(&byte) = data.first() {
+                self.audio_level = Some(AudioLevel::from_byte(byte));
+            }
+        } else if id == ids.dependency_descriptor {
+            self.dependency_descriptor = Some(data);
+        } else if id == ids.rid {
+            self.rid = Some(data);
+        } else if id == ids.repaired_rid {
+            self.repaired_rid = Some(data);
+        } else if id == ids.video_orientation {
+            self.video_orientation = data.first().copied();
+        } else if id == ids.playout_delay {
+            if let &[a, b, c] = data {
+                let (a, b, c) = (u16::from(a), u16::from(b), u16::from(c));
+                self.playout_delay = Some((a << 4 | b >> 4, (b & 0x0f) << 8 | c));
+            }
+        }
+    }
+}
+
+impl AudioLevel {
+    /// Read the element's one byte: V bit, then seven bits of level.
+    pub const fn from_byte(byte: u8) -> Self {
+        Self {
+            minus_dbov: byte & 0x7f,
+            is_voice: byte & 0x80 != 0,
+        }
+    }
+
+    /// The element's one byte.
+    pub const fn to_byte(self) -> u8 {
+        (self.minus_dbov & 0x7f) | ((self.is_voice as u8) << 7)
+    }
+}
+
+/// True if an element of `data_bytes` under `id` fits the one-byte form (RFC 8285 §4.2); otherwise the whole block must
+/// be of the two-byte form.
+pub const fn fits_one_byte(id: u8, data_bytes: usize) -> bool {
+    matches!(id, 1..=14) && matches!(data_bytes, 1..=16)
 }
 
 /// Appends one extension block to a packet being written: `new`, elements, `finish`.
@@ -116,6 +250,13 @@ impl<'a> ExtensionWriter<'a> {
     /// Open a block at the end of `out`, right after the fixed header.
     pub fn new(out: &'a mut Vec<u8>, two_byte: bool) -> Self {
         let start = out.len();
+        let profile = if two_byte {
+            TWO_BYTE_PROFILE
+        } else {
+            ONE_BYTE_PROFILE
+        };
+        let [high, low] = profile.to_be_bytes();
+        out.extend_from_slice(&[high, low, 0, 0]);
         Self {
             out,
             start,
@@ -124,13 +265,48 @@ impl<'a> ExtensionWriter<'a> {
     }
 
     /// Append one element and return the offset in `out` of its data, so that send time can be patched later.
-    pub fn push(&mut self, _id: u8, _data: &[u8]) -> usize {
-        todo!("wire formats")
+    ///
+    /// An element that the form cannot hold (see [`fits_one_byte`]; id 0 or over 255 bytes in the two-byte form) is left
+    /// out, and `None` returned.
+    pub fn try_push(&mut self, id: u8, data: &[u8]) -> Option<usize> {
+        if self.two_byte {
+            let length = u8::try_from(data.len()).ok()?;
+            if id == 0 {
+                return None;
+            }
+            self.out.extend_from_slice(&[id, length]);
+        } else {
+            if !fits_one_byte(id, data.len()) {
+                return None;
+            }
+            self.out.push(id << 4 | (data.len() - 1) as u8);
+        }
+        let offset = self.out.len();
+        self.out.extend_from_slice(data);
+        Some(offset)
+    }
+
+    /// [`Self::try_push`] for elements known to fit: one that does not is left out, and the returned offset is the end
+    /// of `out`.
+    pub fn push(&mut self, id: u8, data: &[u8]) -> usize {
+        self.try_push(id, data).unwrap_or(self.out.len())
     }
 
     /// Pad to 32 bits and fill in the preamble.
     pub fn finish(self) {
-        let _ = (self.out, self.start, self.two_byte);
-        todo!("wire formats")
+        let elements_start = self.start + 4;
+        let element_bytes = self.out.len() - elements_start;
+        let words = element_bytes.div_ceil(4);
+        self.out.resize(elements_start + words * 4, 0);
+        // LIMIT: 255 elements of 257 bytes are 16,384 words, well inside the field.
+        self.out[self.start + 2..elements_start].copy_from_slice(&(words as u16).to_be_bytes());
     }
 }
+
+/// RFC 8285 §4.2.
+const ONE_BYTE_PROFILE: u16 = 0xbede;
+/// RFC 8285 §4.3.
+const TWO_BYTE_PROFILE: u16 = 0x1000;
+
+#[cfg(test)]
+mod tests;

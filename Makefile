@@ -1,0 +1,95 @@
+# Everything a newcomer needs: `make run`, `make test`. Each sets up what it uses, once.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+CARGO := cargo --locked
+NATIVE := --manifest-path sfu/native/Cargo.toml
+CONFIG ?= configs/dev.toml
+
+RUST_SOURCES := $(shell find sfu/native -name target -prune -o \( -name '*.rs' -o -name Cargo.toml -o -name Cargo.lock \) -print)
+
+.PHONY: help run test lint fmt bench docs fuzz clean
+help:
+	@echo 'make run    set up what is missing and start the service (CONFIG=$(CONFIG)); Ctrl-C stops it'
+	@echo 'make test   set up what is missing and run every test, browsers included'
+	@echo 'make lint   formatting, lints, types, import rules'
+	@echo 'make fmt    format everything'
+	@echo 'make bench  measure the bars, print the table, write var/bench.json'
+	@echo 'make docs   write the generated parts of docs/ again'
+	@echo 'make fuzz   fuzz every parser (SECONDS_EACH=20)'
+
+run: .venv/native assets
+	exec $(BIN)/synedrion serve --config $(CONFIG)
+
+# --- set-up ---------------------------------------------------------------------------------------
+.PHONY: system system-test assets
+system:
+	@.ci/debian.sh run
+system-test:
+	@.ci/debian.sh test
+
+.venv/python: requirements.lock | system
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+.venv/native: .venv/python pyproject.toml $(RUST_SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --quiet --release --locked
+	touch $@
+
+node_modules/.installed: package.json package-lock.json | system
+	npm ci --silent --legacy-peer-deps
+	touch $@
+
+assets: signaling/web/static/vendor/.installed
+signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/assets.mjs
+	node signaling/web/assets.mjs
+	touch $@
+
+# --- tests ----------------------------------------------------------------------------------------
+.PHONY: test-native test-python test-web
+test: system-test test-native test-web test-python
+
+test-native:
+	$(CARGO) test $(NATIVE) --workspace --quiet
+	$(CARGO) test --manifest-path sfu/native/interop/Cargo.toml --quiet
+	sfu/native/fuzz/run.sh 2
+
+test-web: node_modules/.installed
+	node --test tests/web/
+
+test-python: .venv/native assets system-test
+	PYTHONASYNCIODEBUG=1 $(BIN)/pytest
+
+fuzz:
+	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)
+
+# --- style ----------------------------------------------------------------------------------------
+lint: .venv/native node_modules/.installed
+	cargo fmt $(NATIVE) --all --check
+	$(CARGO) clippy $(NATIVE) --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sfu._engine
+	$(BIN)/lint-imports --no-cache
+	npx tsc --project signaling/web
+
+fmt: .venv/native
+	cargo fmt $(NATIVE) --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# --- measurements and documents -------------------------------------------------------------------
+bench: .venv/native assets
+	$(BIN)/python -m tests.bench
+
+docs: .venv/native
+	$(BIN)/python -m tests.support.write_docs
+
+clean:
+	rm -rf .venv node_modules var sfu/native/target sfu/native/interop/target sfu/native/fuzz/target sfu/*.so signaling/web/static/vendor

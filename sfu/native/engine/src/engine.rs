@@ -1,0 +1,330 @@
+//! The engine's state and its entrances. What each entrance does is told by its module: `stun_server`, `media` (RTP in, RTP
+//! out), `feedback` (RTCP in), `reports` and `service` (timers), `control` (commands), `selection` (who carries what). The
+//! whole path of a packet: `docs/packet-path.md`.
+
+use crate::command::{Command, CommandError};
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+use crate::ids::{ParticipantKey, RoomId};
+use crate::participant::Participants;
+use crate::room::Room;
+use crate::statistics::{Counters, Gauges, Statistics};
+use crate::time::{NtpClock, Time};
+use crate::timer_queue::TimerQueue;
+use crate::track_table::TrackTable;
+use crate::transport::BufferPool;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+/// What an engine is made with.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Source of SSRCs of our own, initial sequence numbers and timestamps.
+    pub seed: [u8; 32],
+    /// Ties `Time` to NTP.
+    pub clock: NtpClock,
+    /// Caches bounded to 1 s of audio and 2 s of video, zeroed on release.
+    pub is_kep: bool,
+}
+
+/// Between which of our sockets and which remote address a datagram goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// Index of the local socket.
+    pub socket: u8,
+    /// The other end. IPv4-mapped IPv6 addresses are unmapped by the shell.
+    pub remote: SocketAddr,
+}
+
+/// Datagrams for one path, back to back.
+#[derive(Debug, Clone, Copy)]
+pub struct Transmit<'a> {
+    /// Where to.
+    pub path: Path,
+    /// The datagrams' bytes.
+    pub contents: &'a [u8],
+    /// Length of each datagram in order; their sum is `contents.len()`. Runs of equal lengths (the last of a run may be
+    /// shorter) can leave as one GSO message.
+    pub datagram_bytes: &'a [u16],
+}
+
+/// The engine. See the calling invariant in the crate's documentation.
+pub struct Engine {
+    pub(crate) clock: NtpClock,
+    pub(crate) is_kep: bool,
+    pub(crate) random: Random,
+    pub(crate) rooms: HashMap<RoomId, Room>,
+    pub(crate) participants: Participants,
+    pub(crate) tracks: TrackTable,
+    pub(crate) routes: Routes,
+    pub(crate) timers: TimerQueue<Owner>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+    pub(crate) drops: [u64; DropReason::ALL.len()],
+    pub(crate) scratch: Scratch,
+}
+
+/// Whose timer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    Participant(ParticipantKey),
+    Room(RoomId),
+}
+
+/// Which transport a datagram belongs to. Holds validated tuples and known ufrags only.
+#[derive(Default)]
+pub(crate) struct Routes {
+    pub(crate) by_path: HashMap<Path, ParticipantKey>,
+    pub(crate) by_ufrag: HashMap<String, ParticipantKey>,
+}
+
+/// What is to be sent before the engine sleeps again.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) dirty: Vec<ParticipantKey>,
+    pub(crate) pool: BufferPool,
+    /// Answers that go where the question came from, not over a selected pair.
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) answer_bytes: Vec<u8>,
+}
+
+/// One datagram in `Outgoing::answer_bytes`.
+pub(crate) struct Answer {
+    pub(crate) path: Path,
+    pub(crate) start: usize,
+    pub(crate) length: [u16; 1],
+}
+
+/// Reused lists, so that the packet path allocates nothing.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) started: Vec<crate::track_table::Listener>,
+    pub(crate) numbers: Vec<u16>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) blocks: Vec<wire::rtcp::ReportBlock>,
+}
+
+/// LIMIT: events that wait; past that the oldest are lost and counted. The shell drains them every turn.
+const MAX_EVENTS: usize = 65_536;
+
+impl Engine {
+    /// An engine without rooms.
+    pub fn new(config: &EngineConfig) -> Self {
+        Self {
+            clock: config.clock,
+            is_kep: config.is_kep,
+            random: Random::new(config.seed),
+            rooms: HashMap::new(),
+            participants: Participants::default(),
+            tracks: TrackTable::default(),
+            routes: Routes::default(),
+            timers: TimerQueue::new(),
+            outgoing: Outgoing::default(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            drops: [0; DropReason::ALL.len()],
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Take one datagram. Decrypts in place: the buffer's contents are spent. Never fails: what is wrong is counted.
+    pub fn handle_datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {
+        self.counters.packets_received += 1;
+        self.counters.bytes_received += datagram.len() as u64;
+        // RFC 7983 §7: the first byte tells the protocol.
+        let result = match datagram.first() {
+            Some(0..=3) => self.handle_stun(now, path, datagram),
+            Some(20..=63) => self.handle_dtls(now, path, datagram),
+            Some(128..=191) if wire::rtp::is_rtcp(datagram) => {
+                self.handle_rtcp(now, path, datagram)
+            }
+            Some(128..=191) => self.handle_rtp(now, path, datagram),
+            _ => Err(DropReason::UnknownProtocol),
+        };
+        if let Err(reason) = result {
+            self.count_drop(reason);
+        }
+    }
+
+    /// Carry out a command.
+    ///
+    /// # Errors
+    /// `CommandError` names what is wrong; nothing was changed then.
+    pub fn handle_command(&mut self, now: Time, command: Command) -> Result<(), CommandError> {
+        self.apply_command(now, command)
+    }
+
+    /// Do what is due at `now`. Calling early is harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(owner) = self.timers.pop_due(now) {
+            match owner {
+                Owner::Participant(key) => self.service_participant(now, key),
+                Owner::Room(room) => self.service_room(now, room),
+            }
+        }
+    }
+
+    /// When `handle_timeout` is next due; `Time::NEVER` if nothing waits.
+    pub fn next_timeout(&self) -> Time {
+        self.timers.next()
+    }
+
+    /// What is to be sent now, grouped by path. Valid until the next mutation; call `clear_transmits` when sent.
+    pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+        let answers = self.outgoing.answers.iter().map(|answer| Transmit {
+            path: answer.path,
+            contents: &self.outgoing.answer_bytes[answer.start..][..usize::from(answer.length[0])],
+            datagram_bytes: &answer.length,
+        });
+        let bursts = self.outgoing.dirty.iter().filter_map(|key| {
+            let participant = self.participants.get(*key)?;
+            participant.transport.output.transmit()
+        });
+        answers.chain(bursts)
+    }
+
+    /// Forget what `transmits` gave and give the buffers back.
+    pub fn clear_transmits(&mut self) {
+        for answer in self.outgoing.answers.drain(..) {
+            self.counters.packets_sent += 1;
+            self.counters.bytes_sent += u64::from(answer.length[0]);
+        }
+        self.outgoing.answer_bytes.clear();
+        for key in self.outgoing.dirty.drain(..) {
+            let Some(participant) = self.participants.get_mut(key) else {
+                continue;
+            };
+            let output = &mut participant.transport.output;
+            if let Some(transmit) = output.transmit() {
+                self.counters.packets_sent += transmit.datagram_bytes.len() as u64;
+                self.counters.bytes_sent += transmit.contents.len() as u64;
+            }
+            let (forwarded, retransmitted) = output.clear(&mut self.outgoing.pool);
+            self.counters.rtp_packets_forwarded += forwarded;
+            self.counters.retransmissions_sent += retransmitted;
+        }
+    }
+
+    /// The next event, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// All statistics at this instant.
+    pub fn statistics(&self) -> Statistics {
+        let (mut receive_streams, mut cached_bytes) = (0, 0);
+        for entry in self.tracks.iter() {
+            for encoding in 0..entry.track.encoding_count() {
+                cached_bytes += entry
+                    .track
+                    .cache(encoding)
+                    .map_or(0, |cache| cache.bytes() as u64);
+            }
+        }
+        let (mut transports_connected, mut send_streams) = (0, 0);
+        for participant in self.participants.iter() {
+            transports_connected += u64::from(participant.transport.is_ready());
+            send_streams += participant.subscribed.len() as u64;
+            receive_streams += participant.ssrcs.iter().count() as u64;
+        }
+        Statistics {
+            counters: self.counters,
+            drops: self.drops,
+            gauges: Gauges {
+                rooms: self.rooms.len() as u64,
+                participants: self.participants.len() as u64,
+                transports_connected,
+                send_streams,
+                receive_streams,
+                cached_bytes,
+            },
+        }
+    }
+
+    pub(crate) fn count_drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    pub(crate) fn push_event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+            self.counters.events_lost += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    /// Open the participant's output for a burst; false if it is not connected or its bound is reached.
+    pub(crate) fn open_output(&mut self, now: Time, key: ParticipantKey) -> bool {
+        open_output(&mut self.participants, &mut self.outgoing, now, key).is_ok()
+    }
+}
+
+/// As the method, over just the fields it needs, for callers that hold the others.
+pub(crate) fn open_output(
+    participants: &mut Participants,
+    outgoing: &mut Outgoing,
+    now: Time,
+    key: ParticipantKey,
+) -> Result<(), DropReason> {
+    let participant = participants.get_mut(key).ok_or(DropReason::NotConnected)?;
+    if !participant.transport.open_output(now) {
+        return Err(DropReason::NotConnected);
+    }
+    outgoing.list(participant, key)
+}
+
+impl Outgoing {
+    /// Give the participant buffers and list it for sending.
+    pub(crate) fn list(
+        &mut self,
+        participant: &mut crate::participant::Participant,
+        key: ParticipantKey,
+    ) -> Result<(), DropReason> {
+        let output = &mut participant.transport.output;
+        if !output.has_room() {
+            return Err(DropReason::OutputFull);
+        }
+        if !output.is_listed {
+            output.is_listed = true;
+            output.take_buffers(&mut self.pool);
+            self.dirty.push(key);
+        }
+        Ok(())
+    }
+
+    /// Queue one datagram to where a question came from.
+    pub(crate) fn answer(&mut self, path: Path, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.answer_bytes.len();
+        write(&mut self.answer_bytes);
+        let length = (self.answer_bytes.len() - start) as u16;
+        self.answers.push(Answer {
+            path,
+            start,
+            length: [length],
+        });
+    }
+}
+
+/// SplitMix64 over the seed: SSRCs and first sequence numbers need to be unpredictable to outsiders only as far as RFC 3550
+/// §5.1 asks; keys and passwords never come from here.
+pub(crate) struct Random {
+    state: u64,
+}
+
+impl Random {
+    fn new(seed: [u8; 32]) -> Self {
+        let state = seed.chunks_exact(8).fold(0, |state: u64, chunk| {
+            state.rotate_left(17) ^ u64::from_le_bytes(chunk.try_into().unwrap_or_default())
+        });
+        Self { state }
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,51 @@
+//! What the engine tells the control plane. Batched, bounded, never per packet (DTLS handshakes apart).
+
+use crate::ids::{ParticipantId, RoomId};
+use wire::extensions::Tag;
+
+/// An event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A handshake datagram from a validated tuple.
+    Dtls {
+        participant: ParticipantId,
+        datagram: Vec<u8>,
+    },
+    /// A pair was nominated (true) or consent expired (false).
+    IceState {
+        participant: ParticipantId,
+        is_connected: bool,
+    },
+    /// Who speaks, loudest first.
+    Speakers {
+        room: RoomId,
+        participants: Vec<ParticipantId>,
+    },
+    /// Who is carried on each audio stream.
+    AudioSlots {
+        room: RoomId,
+        participants: [Option<ParticipantId>; AUDIO_SLOTS],
+    },
+    /// RTP began or stopped to flow on a published m-line.
+    TrackState {
+        participant: ParticipantId,
+        mid: Tag,
+        is_flowing: bool,
+    },
+    /// A receive-only m-line now really carries this.
+    SourceStarted {
+        participant: ParticipantId,
+        mid: Tag,
+        source: Option<(ParticipantId, Tag)>,
+    },
+    /// How a transport does. Loss as fractions of 1.
+    Quality {
+        participant: ParticipantId,
+        round_trip_ms: Option<u32>,
+        loss_received: f32,
+        loss_sent: f32,
+    },
+}
+
+/// Voices carried at once in a room: the loudest three.
+pub const AUDIO_SLOTS: usize = 3;

@@ -1,0 +1,232 @@
+//! RTP in, RTP out: the hot path. One packet is authenticated, bound to its encoding, stored once, and written to each
+//! listener's output with that listener's numbers.
+
+use crate::audio_selector::Decision;
+use crate::drop_reason::DropReason;
+use crate::engine::{Engine, Owner, Path};
+use crate::ids::{EncodingKey, Kind, ParticipantKey, TrackKey};
+use crate::published_track::Received;
+use crate::time::Time;
+use crate::track_table::Listener;
+use wire::extensions;
+use wire::rtp::RtpHeader;
+use wire::srtp::SrtpError;
+
+impl Engine {
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Time,
+        path: Path,
+        datagram: &mut [u8],
+    ) -> Result<(), DropReason> {
+        let key = *self
+            .routes
+            .by_path
+            .get(&path)
+            .ok_or(DropReason::UnknownTuple)?;
+        let (track, received) = self.receive_rtp(now, key, datagram)?;
+        self.forward_received(now, track, &received)
+    }
+
+    /// Authenticate, bind and store one packet of `key`'s.
+    fn receive_rtp(
+        &mut self,
+        now: Time,
+        key: ParticipantKey,
+        datagram: &mut [u8],
+    ) -> Result<(TrackKey, Received), DropReason> {
+        let participant = self
+            .participants
+            .get_mut(key)
+            .ok_or(DropReason::UnknownTuple)?;
+        let header = RtpHeader::parse(datagram).map_err(|_| DropReason::Malformed)?;
+        let receiver = participant
+            .transport
+            .srtp_receiver
+            .as_mut()
+            .ok_or(DropReason::NoKeys)?;
+        let length = receiver
+            .unprotect_rtp(
+                datagram,
+                header.header_bytes,
+                header.ssrc,
+                header.sequence_number,
+            )
+            .map_err(drop_reason)?;
+        let packet = &datagram[..length];
+        let extensions = extensions::parse(packet, &header, &participant.extension_ids);
+        if let Some(number) = extensions.transport_sequence_number {
+            participant.feedback.handle_packet(now, number);
+        }
+        let feedback_due = participant.feedback.next_timeout();
+        self.timers.schedule(
+            &mut participant.deadline,
+            Owner::Participant(key),
+            feedback_due,
+        );
+
+        let binding = match participant.ssrcs.get(header.ssrc) {
+            Some(binding) => binding,
+            None => {
+                let owners = &mut self
+                    .rooms
+                    .get_mut(&participant.room)
+                    .ok_or(DropReason::UnknownSsrc)?
+                    .ssrc_owners;
+                if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
+                    return Err(DropReason::ForeignSsrc);
+                }
+                let binding = participant.ssrcs.resolve(
+                    &participant.published_configs,
+                    header.ssrc,
+                    header.payload_type,
+                    &extensions,
+                )?;
+                owners.insert(header.ssrc, key);
+                binding
+            }
+        };
+        let publication = participant
+            .published
+            .get(usize::from(binding.track))
+            .ok_or(DropReason::UnknownSsrc)?;
+        if !publication.is_allowed {
+            return Err(DropReason::NotGranted);
+        }
+        let track = publication.track;
+        let entry = self.tracks.get_mut(track).ok_or(DropReason::UnknownSsrc)?;
+        let received = entry
+            .track
+            .handle_rtp(now, binding, &header, &extensions, packet)?;
+        self.counters.retransmissions_received +=
+            u64::from(received.filled_gap && binding.is_retransmission);
+        let index = usize::from(received.encoding);
+        if received.starts_keyframe {
+            entry.keyframes[index].handle_keyframe(now);
+        }
+        let track_due = entry.track.next_timeout();
+        self.timers.schedule(
+            &mut participant.deadline,
+            Owner::Participant(key),
+            track_due,
+        );
+        Ok((track, received))
+    }
+
+    fn forward_received(
+        &mut self,
+        now: Time,
+        track: TrackKey,
+        received: &Received,
+    ) -> Result<(), DropReason> {
+        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
+        if entry.track.config().kind == Kind::Audio {
+            let room_id = entry.room;
+            let room = self
+                .rooms
+                .get_mut(&room_id)
+                .ok_or(DropReason::UnknownSsrc)?;
+            let decision = room.voices.handle_packet(now, track, received.audio_level);
+            let due = room.voices.next_timeout();
+            self.timers
+                .schedule(&mut room.deadline, Owner::Room(room_id), due);
+            if let Some(slots) = room.voices.poll_slots() {
+                self.apply_audio_slots(now, room_id, slots);
+            }
+            if let Decision::Drop(reason) = decision {
+                return Err(reason);
+            }
+        }
+        let from = EncodingKey {
+            track,
+            encoding: received.encoding,
+        };
+        self.fan_out(now, from, received.extended_sequence_number);
+        Ok(())
+    }
+
+    /// Write one stored packet to everybody who listens to its encoding.
+    fn fan_out(&mut self, now: Time, from: EncodingKey, number: u64) {
+        let Some(entry) = self.tracks.get(from.track) else {
+            return;
+        };
+        let index = usize::from(from.encoding);
+        let Some(packet) = entry
+            .track
+            .cache(from.encoding)
+            .and_then(|cache| cache.get(number))
+        else {
+            return;
+        };
+        let mut started = std::mem::take(&mut self.scratch.started);
+        for listener in &entry.listeners[index] {
+            let Some(participant) = self.participants.get_mut(listener.participant) else {
+                continue;
+            };
+            let result = if participant.transport.open_output(now) {
+                self.outgoing.list(participant, listener.participant)
+            } else {
+                Err(DropReason::NotConnected)
+            };
+            let result = result.and_then(|()| {
+                let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
+                stream.handle_packet(now, from, packet, &mut participant.transport.output)
+            });
+            match result {
+                Ok(forwarded) if forwarded.started.is_some() => started.push(*listener),
+                Ok(_) => {}
+                Err(reason) => self.drops[reason as usize] += 1,
+            }
+        }
+        for listener in started.drain(..) {
+            self.handle_started(listener);
+        }
+        self.scratch.started = started;
+    }
+
+    /// Send a cached keyframe and all since to one listener that waits for it; true if that started it.
+    pub(crate) fn replay(
+        &mut self,
+        now: Time,
+        listener: Listener,
+        from: EncodingKey,
+        first: u64,
+    ) -> bool {
+        let Some(cache) = self
+            .tracks
+            .get(from.track)
+            .and_then(|entry| entry.track.cache(from.encoding))
+        else {
+            return false;
+        };
+        let Some(participant) = self.participants.get_mut(listener.participant) else {
+            return false;
+        };
+        if !participant.transport.open_output(now)
+            || self
+                .outgoing
+                .list(participant, listener.participant)
+                .is_err()
+        {
+            return false;
+        }
+        let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
+        let mut is_started = false;
+        for packet in cache.packets_from(first) {
+            match stream.handle_packet(now, from, packet, &mut participant.transport.output) {
+                Ok(forwarded) => is_started |= forwarded.started.is_some(),
+                Err(reason) => self.drops[reason as usize] += 1,
+            }
+        }
+        is_started
+    }
+}
+
+pub(crate) fn drop_reason(error: SrtpError) -> DropReason {
+    match error {
+        SrtpError::Malformed | SrtpError::BadKey => DropReason::Malformed,
+        SrtpError::Authentication | SrtpError::KeyExhausted => DropReason::Authentication,
+        SrtpError::Replay => DropReason::Replay,
+        SrtpError::TooManySsrcs => DropReason::TooManySsrcs,
+    }
+}

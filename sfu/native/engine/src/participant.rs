@@ -1,0 +1,131 @@
+//! A participant as the engine sees it: a transport, what it publishes, what it is sent.
+
+use crate::feedback_recorder::FeedbackRecorder;
+use crate::ids::{EncodingKey, ParticipantId, ParticipantKey, RoomId, TrackKey};
+use crate::media_config::{PublishConfig, SubscribeConfig};
+use crate::send_stream::SendStream;
+use crate::ssrc_table::SsrcTable;
+use crate::time::{PublisherClock, Time};
+use crate::timer_queue::Deadline;
+use crate::transport::Transport;
+use std::collections::HashMap;
+use std::time::Duration;
+use wire::extensions::{ExtensionIds, Tag};
+
+/// A participant.
+pub(crate) struct Participant {
+    pub(crate) id: ParticipantId,
+    pub(crate) room: RoomId,
+    pub(crate) transport: Transport,
+    pub(crate) deadline: Deadline,
+    /// SSRC of our receiver reports and feedback.
+    pub(crate) own_ssrc: u32,
+    /// Of all m-lines it sends on: BUNDLE makes an id mean one thing over all of them (RFC 8843 §9.1).
+    pub(crate) extension_ids: ExtensionIds,
+    pub(crate) ssrcs: SsrcTable,
+    pub(crate) feedback: FeedbackRecorder,
+    pub(crate) published: Vec<Publication>,
+    /// As negotiated, in the order of `published`: what `ssrcs` binds by.
+    pub(crate) published_configs: Vec<PublishConfig>,
+    pub(crate) publisher_clock: Option<PublisherClock>,
+    pub(crate) subscribed: Vec<Subscription>,
+    pub(crate) reports_due: Time,
+    pub(crate) quality_due: Time,
+    pub(crate) round_trip: Option<Duration>,
+    /// Worst loss of what it sends, by our last report.
+    pub(crate) loss_received: f32,
+    /// Receiver reference time of the other side's last XR, and when it came: answered with DLRR.
+    pub(crate) reference_time: Option<(u32, u64, Time)>,
+}
+
+/// An m-line the participant sends on.
+pub(crate) struct Publication {
+    pub(crate) mid: Tag,
+    pub(crate) track: TrackKey,
+    /// The grant at ingress.
+    pub(crate) is_allowed: bool,
+}
+
+/// A receive-only m-line and the stream that feeds it.
+pub(crate) struct Subscription {
+    pub(crate) config: SubscribeConfig,
+    pub(crate) stream: SendStream,
+    /// Video: what Python asked for. Audio follows the room's slots.
+    pub(crate) wish: Option<(ParticipantId, Tag)>,
+    pub(crate) max_height: u16,
+    /// The track `wish` (or the audio slot) stands for now.
+    pub(crate) track: Option<TrackKey>,
+    /// What the tables of listeners say of this stream.
+    pub(crate) listening: [Option<EncodingKey>; 2],
+    /// Audio: which of the room's voices this stream carries, by its place among the audio m-lines.
+    pub(crate) audio_slot: Option<usize>,
+}
+
+impl Participant {
+    /// Index of the send stream with this SSRC, its retransmissions included.
+    pub(crate) fn subscription_of(&self, ssrc: u32) -> Option<usize> {
+        self.subscribed.iter().position(|subscription| {
+            subscription.config.ssrc == ssrc || subscription.config.rtx_ssrc == Some(ssrc)
+        })
+    }
+
+    pub(crate) fn publication_of(&self, mid: &Tag) -> Option<&Publication> {
+        self.published
+            .iter()
+            .find(|publication| publication.mid == *mid)
+    }
+}
+
+/// All participants, by slot and by id.
+#[derive(Default)]
+pub(crate) struct Participants {
+    slots: Vec<Option<Box<Participant>>>,
+    free: Vec<u32>,
+    by_id: HashMap<ParticipantId, ParticipantKey>,
+}
+
+impl Participants {
+    pub(crate) fn insert(&mut self, participant: Participant) -> ParticipantKey {
+        let id = participant.id;
+        let boxed = Some(Box::new(participant));
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = boxed;
+                index
+            }
+            None => {
+                self.slots.push(boxed);
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.by_id.insert(id, ParticipantKey(index));
+        ParticipantKey(index)
+    }
+
+    pub(crate) fn remove(&mut self, key: ParticipantKey) -> Option<Box<Participant>> {
+        let participant = self.slots.get_mut(key.0 as usize)?.take()?;
+        self.by_id.remove(&participant.id);
+        self.free.push(key.0);
+        Some(participant)
+    }
+
+    pub(crate) fn key(&self, id: ParticipantId) -> Option<ParticipantKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn get(&self, key: ParticipantKey) -> Option<&Participant> {
+        self.slots.get(key.0 as usize)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: ParticipantKey) -> Option<&mut Participant> {
+        self.slots.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Participant> {
+        self.slots.iter().filter_map(|slot| slot.as_deref())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}

@@ -1,0 +1,210 @@
+//! Timers: what a participant and a room need done when nothing arrives.
+
+use crate::engine::{Engine, Owner};
+use crate::event::Event;
+use crate::ids::{ParticipantKey, RoomId, TrackKey};
+use crate::keyframe_limiter::KeyframeCause;
+use crate::time::Time;
+use std::time::Duration;
+use wire::rtcp;
+
+/// How often `Event::Quality` tells of each participant.
+const QUALITY_INTERVAL: Duration = Duration::from_secs(2);
+/// LIMIT: a participant is served at most this often by the clock, whatever its parts ask for.
+const MIN_SERVICE_INTERVAL: Duration = Duration::from_millis(2);
+
+impl Engine {
+    /// Do everything that is due for one participant, and schedule what comes next.
+    pub(crate) fn service_participant(&mut self, now: Time, key: ParticipantKey) {
+        let Some(participant) = self.participants.get_mut(key) else {
+            return;
+        };
+        if !participant.deadline.take_due(now) {
+            return;
+        }
+        if participant.transport.ice.handle_timeout(now) {
+            let id = participant.id;
+            self.push_event(Event::IceState {
+                participant: id,
+                is_connected: false,
+            });
+        }
+        let tracks: Vec<TrackKey> = match self.participants.get(key) {
+            Some(participant) => participant
+                .published
+                .iter()
+                .map(|publication| publication.track)
+                .collect(),
+            None => return,
+        };
+        for track in &tracks {
+            self.service_track(now, key, *track);
+        }
+        self.send_feedback(now, key);
+        self.send_reports(now, key);
+        self.report_quality(now, key);
+        self.schedule_participant(now, key, &tracks);
+    }
+
+    pub(crate) fn service_room(&mut self, now: Time, room_id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
+        if !room.deadline.take_due(now) {
+            return;
+        }
+        let speakers = room.voices.poll_speakers(now);
+        let slots = room.voices.poll_slots();
+        let due = room.voices.next_timeout();
+        self.timers
+            .schedule(&mut room.deadline, Owner::Room(room_id), due);
+        if let Some(slots) = slots {
+            self.apply_audio_slots(now, room_id, slots);
+        }
+        if let Some(tracks) = speakers {
+            let participants = tracks
+                .into_iter()
+                .filter_map(|track| self.participants.get(self.tracks.get(track)?.owner))
+                .map(|participant| participant.id)
+                .collect();
+            self.push_event(Event::Speakers {
+                room: room_id,
+                participants,
+            });
+        }
+    }
+
+    fn service_track(&mut self, now: Time, key: ParticipantKey, track: TrackKey) {
+        let Some(entry) = self.tracks.get_mut(track) else {
+            return;
+        };
+        entry.track.expire(now);
+        let changes = entry.track.poll_changes(now);
+        let mid = entry.track.config().mid;
+        let wishers = if changes.are_encodings_changed {
+            entry.wishers.clone()
+        } else {
+            Vec::new()
+        };
+        if let Some(is_flowing) = changes.is_flowing
+            && let Some(participant) = self.participants.get(key)
+        {
+            let participant = participant.id;
+            self.push_event(Event::TrackState {
+                participant,
+                mid,
+                is_flowing,
+            });
+        }
+        for listener in wishers {
+            self.reselect(now, listener);
+        }
+        self.send_track_feedback(now, key, track);
+    }
+
+    /// NACKs and keyframe requests of one track.
+    fn send_track_feedback(&mut self, now: Time, key: ParticipantKey, track: TrackKey) {
+        let mut numbers = std::mem::take(&mut self.scratch.numbers);
+        let is_open = self.open_output(now, key);
+        if let (Some(entry), Some(participant), true) = (
+            self.tracks.get_mut(track),
+            self.participants.get_mut(key),
+            is_open,
+        ) {
+            let own_ssrc = participant.own_ssrc;
+            let output = &mut participant.transport.output;
+            for encoding in 0..entry.track.encoding_count() {
+                numbers.clear();
+                if let Some(media_ssrc) =
+                    entry
+                        .track
+                        .poll_nacks(now, encoding, participant.round_trip, &mut numbers)
+                {
+                    self.counters.nacks_sent += numbers.len() as u64;
+                    output.send_rtcp(|out| rtcp::write_nack(out, own_ssrc, media_ssrc, &numbers));
+                }
+                let limiter = &mut entry.keyframes[usize::from(encoding)];
+                if entry.track.take_wants_keyframe(encoding)
+                    && !entry.listeners[usize::from(encoding)].is_empty()
+                {
+                    limiter.request(now, KeyframeCause::Gap);
+                }
+                let media_ssrc = entry
+                    .track
+                    .encodings()
+                    .get(usize::from(encoding))
+                    .and_then(|state| state.media_ssrc);
+                if let Some(media_ssrc) = media_ssrc
+                    && limiter.poll(now, participant.round_trip)
+                {
+                    self.counters.keyframe_requests_sent += 1;
+                    output.send_rtcp(|out| {
+                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc)
+                    });
+                }
+            }
+        }
+        self.scratch.numbers = numbers;
+    }
+
+    fn report_quality(&mut self, now: Time, key: ParticipantKey) {
+        let Some(participant) = self.participants.get_mut(key) else {
+            return;
+        };
+        if now < participant.quality_due || !participant.transport.is_ready() {
+            return;
+        }
+        participant.quality_due = now + QUALITY_INTERVAL;
+        let losses = participant
+            .subscribed
+            .iter()
+            .filter(|subscription| subscription.stream.current().is_some());
+        let by_reports = losses
+            .map(|subscription| subscription.stream.loss_fraction())
+            .fold(0.0, f32::max);
+        let loss_sent = participant
+            .transport
+            .output
+            .sent_packets
+            .loss_fraction(now)
+            .unwrap_or(by_reports);
+        let event = Event::Quality {
+            participant: participant.id,
+            round_trip_ms: participant
+                .round_trip
+                .map(|round_trip| round_trip.as_millis() as u32),
+            loss_received: participant.loss_received,
+            loss_sent,
+        };
+        self.push_event(event);
+    }
+
+    fn schedule_participant(&mut self, now: Time, key: ParticipantKey, tracks: &[TrackKey]) {
+        let Some(participant) = self.participants.get_mut(key) else {
+            return;
+        };
+        let is_ready = participant.transport.is_ready();
+        let mut due = participant.transport.ice.next_timeout();
+        for track in tracks {
+            if let Some(entry) = self.tracks.get(*track) {
+                due = due.min(entry.track.next_timeout());
+                if is_ready {
+                    due = entry
+                        .keyframes
+                        .iter()
+                        .map(|limiter| limiter.next_timeout())
+                        .fold(due, Time::min);
+                }
+            }
+        }
+        if is_ready {
+            due = due
+                .min(participant.feedback.next_timeout())
+                .min(participant.reports_due)
+                .min(participant.quality_due);
+        }
+        let due = due.max(now + MIN_SERVICE_INTERVAL);
+        self.timers
+            .schedule(&mut participant.deadline, Owner::Participant(key), due);
+    }
+}
