@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 OnEvent = Callable[[messages.Events], None]
 OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]
-"""(connected, the worker, whether it is another incarnation than the last one seen: its rooms are gone)."""
+"""(connected, the worker, whether it is another incarnation than the last: its rooms are gone)."""
 
 CALL_TIMEOUT_S = 5.0
 """Longest wait for a result; then the call fails with `worker_unavailable`."""
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 1.0
-"""Pause between attempts, doubled from first to last. A restarted worker must be found well within 5 s."""
+"""Pause between attempts, doubled from first to last: a restarted worker is found in time."""
 MAX_CALLS_WAITING = 4096
 """LIMIT: more calls than this unanswered fail at once with `worker_unavailable`."""
 

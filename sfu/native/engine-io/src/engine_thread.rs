@@ -1,0 +1,298 @@
+//! The engine's thread: one loop that owns the core, the sockets and the clock.
+//!
+//! A turn: sleep until input, a request or a timeout; read at most one batch of each ready socket; carry out at most
+//! [`MAX_REQUESTS_PER_TURN`] requests; do what is due; flush. So no socket, and neither people nor packets, can starve the
+//! others, and what a batch caused leaves before the next is read.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use engine::{Command, CommandError, Event, Path, Time};
+
+use crate::core::Core;
+use crate::delay_histogram::DelayHistogram;
+use crate::sender::Sender;
+use crate::signalled_queue::SignalledQueue;
+use crate::snapshot::{ShellCounters, Snapshot};
+use crate::socket::Socket;
+use crate::system::{self, Poller};
+use crate::udp_batch::ReceiveArrays;
+
+/// LIMIT: datagrams handed in before what they caused is sent. A batch can be 2,048 datagrams when GRO joined them; half a
+/// dozen video frames of one batch still leave in runs.
+pub const FLUSH_AFTER_DATAGRAMS: u64 = 64;
+/// LIMIT: commands and snapshots per turn.
+pub const MAX_REQUESTS_PER_TURN: usize = 64;
+/// One datagram in so many is timed.
+const DELAY_SAMPLE_INTERVAL: u64 = 64;
+/// A longer delay is a step of the wall clock, not a delay.
+const MAX_CREDIBLE_DELAY: Duration = Duration::from_secs(10);
+
+/// What the control plane hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShellEvent {
+    /// From the engine.
+    Engine(Event),
+    /// A command that nobody waited for was refused.
+    CommandFailed {
+        /// The participant it was about.
+        participant: u64,
+        /// Why.
+        error: CommandError,
+    },
+}
+
+/// What the handle asks of the thread.
+pub(crate) enum Request {
+    /// Carry it out and answer.
+    Command(Command, mpsc::SyncSender<Result<(), CommandError>>),
+    /// Carry it out; a refusal becomes an event.
+    Post(u64, Command),
+    /// Copy all statistics.
+    Snapshot(mpsc::SyncSender<Snapshot>),
+    /// Say BYE in every room and end.
+    Close,
+}
+
+/// The thread's state.
+pub(crate) struct EngineThread<C> {
+    core: C,
+    sockets: Vec<Socket>,
+    requests: Arc<SignalledQueue<Request>>,
+    events: Arc<SignalledQueue<ShellEvent>>,
+    /// `Time::ZERO`.
+    zero: Instant,
+    poller: Poller,
+    receiver: ReceiveArrays,
+    sender: Sender,
+    taken_requests: Vec<Request>,
+    new_events: Vec<ShellEvent>,
+    /// Rooms that were added, so that `Close` can remove them: removal is what says BYE.
+    rooms: BTreeSet<engine::ids::RoomId>,
+    counters: ShellCounters,
+    datagrams_received: u64,
+    datagrams_since_flush: u64,
+    /// Kernel arrival (realtime) of the datagram being timed in this turn.
+    sampled_arrival: Option<Duration>,
+    forwarding_delay: DelayHistogram,
+    is_closing: bool,
+}
+
+impl<C: Core> EngineThread<C> {
+    pub(crate) fn new(
+        core: C,
+        zero: Instant,
+        sockets: Vec<Socket>,
+        requests: Arc<SignalledQueue<Request>>,
+        events: Arc<SignalledQueue<ShellEvent>>,
+    ) -> Self {
+        let descriptors = sockets.iter().map(AsFd::as_fd);
+        let poller = Poller::new(descriptors.chain(std::iter::once(requests.as_fd())));
+        Self {
+            core,
+            sockets,
+            requests,
+            events,
+            zero,
+            poller,
+            receiver: ReceiveArrays::new(),
+            sender: Sender::new(),
+            taken_requests: Vec::new(),
+            new_events: Vec::new(),
+            rooms: BTreeSet::new(),
+            counters: ShellCounters::default(),
+            datagrams_received: 0,
+            datagrams_since_flush: 0,
+            sampled_arrival: None,
+            forwarding_delay: DelayHistogram::default(),
+            is_closing: false,
+        }
+    }
+
+    /// Run until a `Close` request was carried out.
+    pub(crate) fn run(mut self) {
+        let _abort = AbortOnPanic;
+        while !self.is_closing {
+            self.poller.wait(self.time_to_sleep());
+            self.counters.turns += 1;
+            for socket in 0..self.sockets.len() {
+                if self.poller.is_ready(socket) {
+                    self.receive(socket);
+                }
+            }
+            if self.poller.is_ready(self.sockets.len()) {
+                self.serve_requests();
+            }
+            let now = self.now();
+            if self.core.next_timeout() <= now {
+                self.core.handle_timeout(now);
+            }
+            self.flush();
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO + self.zero.elapsed()
+    }
+
+    /// `None`: nothing is due, ever.
+    fn time_to_sleep(&self) -> Option<Duration> {
+        let due = self.core.next_timeout();
+        (due != Time::NEVER).then(|| due.since(self.now()))
+    }
+
+    /// Hand one batch of the socket at `index` to the core.
+    fn receive(&mut self, index: usize) {
+        let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
+            Ok(messages) => messages,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => {
+                self.counters.receive_failures += 1;
+                return;
+            }
+        };
+        let now = self.now();
+        for message in 0..messages {
+            self.handle_message(now, index, message);
+            if self.datagrams_since_flush >= FLUSH_AFTER_DATAGRAMS {
+                self.flush();
+            }
+        }
+    }
+
+    fn handle_message(&mut self, now: Time, socket: usize, message: usize) {
+        let Some(received) = self.receiver.message(message) else {
+            self.counters.receive_failures += 1;
+            return;
+        };
+        if let Some(drops) = received.notes.queue_drops {
+            self.counters.receive_queue_drops += self.sockets[socket].new_queue_drops(drops);
+        }
+        let path = Path {
+            socket: socket as u8,
+            remote: received.remote,
+        };
+        let length = received.contents.len();
+        let datagram_bytes = received
+            .notes
+            .segment_bytes
+            .map_or(length, usize::from)
+            .max(1);
+        let datagrams = length.div_ceil(datagram_bytes).max(1) as u64;
+        if length == 0 {
+            self.core.handle_datagram(now, path, &mut []);
+        }
+        for datagram in received.contents.chunks_mut(datagram_bytes) {
+            self.core.handle_datagram(now, path, datagram);
+        }
+        let before = self.datagrams_received / DELAY_SAMPLE_INTERVAL;
+        self.datagrams_received += datagrams;
+        self.datagrams_since_flush += datagrams;
+        if self.datagrams_received / DELAY_SAMPLE_INTERVAL != before {
+            self.sampled_arrival = (received.notes.arrived_realtime_ns).map(Duration::from_nanos);
+        }
+    }
+
+    fn serve_requests(&mut self) {
+        let mut taken = std::mem::take(&mut self.taken_requests);
+        self.requests.take(MAX_REQUESTS_PER_TURN, &mut taken);
+        for request in taken.drain(..) {
+            match request {
+                // A caller that went away does not want its answer.
+                Request::Command(command, reply) => drop(reply.send(self.execute(command))),
+                Request::Snapshot(reply) => drop(reply.send(self.snapshot())),
+                Request::Post(participant, command) => {
+                    if let Err(error) = self.execute(command) {
+                        self.new_events
+                            .push(ShellEvent::CommandFailed { participant, error });
+                    }
+                }
+                Request::Close => self.close(),
+            }
+        }
+        self.taken_requests = taken;
+    }
+
+    fn execute(&mut self, command: Command) -> Result<(), CommandError> {
+        let (added, removed) = match &command {
+            Command::AddRoom { room } => (Some(*room), None),
+            Command::RemoveRoom { room } => (None, Some(*room)),
+            _ => (None, None),
+        };
+        let result = self.core.handle_command(self.now(), command);
+        match &result {
+            Ok(()) => {
+                self.rooms.extend(added);
+                removed.map(|room| self.rooms.remove(&room));
+            }
+            Err(_) => self.counters.commands_refused += 1,
+        }
+        result
+    }
+
+    fn close(&mut self) {
+        for room in std::mem::take(&mut self.rooms) {
+            // It was added and not removed, so the core knows it.
+            let _ = self
+                .core
+                .handle_command(self.now(), Command::RemoveRoom { room });
+        }
+        self.is_closing = true;
+    }
+
+    /// Send all transmits and publish all events.
+    fn flush(&mut self) {
+        self.datagrams_since_flush = 0;
+        let is_anything_to_send = self.core.transmits().next().is_some();
+        if is_anything_to_send {
+            // One pass over the transmits per socket: there are one or two, and passes are cheap beside system calls.
+            for (index, socket) in self.sockets.iter_mut().enumerate() {
+                let transmits = self.core.transmits();
+                let ours = transmits.filter(|transmit| usize::from(transmit.path.socket) == index);
+                self.sender.send(socket, ours);
+            }
+            self.core.clear_transmits();
+        }
+        if let Some(arrival) = self.sampled_arrival.take().filter(|_| is_anything_to_send) {
+            let delay = system::realtime().checked_sub(arrival);
+            if let Some(delay) = delay.filter(|delay| *delay <= MAX_CREDIBLE_DELAY) {
+                self.forwarding_delay.record(delay.as_nanos() as u64);
+            }
+        }
+        while let Some(event) = self.core.poll_event() {
+            self.new_events.push(ShellEvent::Engine(event));
+        }
+        if !self.new_events.is_empty() {
+            self.events.push_all_evicting(&mut self.new_events);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut statistics = self.core.statistics();
+        statistics.counters.events_lost += self.events.lost();
+        Snapshot {
+            engine: statistics,
+            shell: ShellCounters {
+                send: self.sender.counters(),
+                ..self.counters
+            },
+            forwarding_delay: self.forwarding_delay,
+            cpu_time: system::thread_cpu_time(),
+        }
+    }
+}
+
+/// Ends the process if the thread panics. A worker without its engine would look alive while every call is dead; a worker
+/// that died is seen at once, restarted by its supervisor, and its rooms rejoin. The panic's text is on stderr by then.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A bound UDP socket of ours: checked, duplicated, with the options the batches need.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+
+use crate::gso::GsoState;
+use crate::system;
+
+/// Why a descriptor cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Not an open descriptor, or not a socket.
+    #[error("descriptor {descriptor} is not an open socket: {source}")]
+    NotASocket {
+        /// Its number.
+        descriptor: RawFd,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another kind of socket.
+    #[error("descriptor {descriptor} is not a UDP socket over IPv4 or IPv6")]
+    NotUdp {
+        /// Its number.
+        descriptor: RawFd,
+    },
+}
+
+/// A UDP socket. Input and output never block, whatever the descriptor's own mode is.
+#[derive(Debug)]
+pub struct Socket {
+    descriptor: OwnedFd,
+    is_ipv6: bool,
+    pub(crate) gso: GsoState,
+    /// The kernel's count of datagrams lost to a full receive queue, as last seen.
+    pub(crate) queue_drops: u32,
+}
+
+impl Socket {
+    /// Duplicate `descriptor` and switch on GRO, receive timestamps and drop counts where the kernel has them.
+    /// Buffer sizes are the caller's business.
+    ///
+    /// # Errors
+    /// If it is not a UDP socket.
+    pub fn duplicate(descriptor: RawFd, use_gso: bool) -> Result<Self, SocketError> {
+        let not_a_socket = |source| SocketError::NotASocket { descriptor, source };
+        let copy = system::duplicate(descriptor).map_err(not_a_socket)?;
+        let option = |level, name| system::socket_option(copy.as_fd(), level, name);
+        let domain = option(libc::SOL_SOCKET, libc::SO_DOMAIN).map_err(not_a_socket)?;
+        let protocol = option(libc::SOL_SOCKET, libc::SO_PROTOCOL).map_err(not_a_socket)?;
+        if protocol != libc::IPPROTO_UDP || ![libc::AF_INET, libc::AF_INET6].contains(&domain) {
+            return Err(SocketError::NotUdp { descriptor });
+        }
+        // Kernels before 4.18 ignore the control message and would send the whole run as one datagram: ask first.
+        let has_gso = option(libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
+        for (level, name) in [
+            (libc::SOL_UDP, libc::UDP_GRO),
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+        ] {
+            // Each is an improvement only: without it packets come singly, or are not timed, or not counted.
+            let _ = system::set_socket_option(copy.as_fd(), level, name, 1);
+        }
+        Ok(Self {
+            descriptor: copy,
+            is_ipv6: domain == libc::AF_INET6,
+            gso: GsoState::new(use_gso && has_gso),
+            queue_drops: 0,
+        })
+    }
+
+    /// Whether it speaks IPv6 (and, if it is a dual socket, IPv4 mapped into it).
+    pub const fn is_ipv6(&self) -> bool {
+        self.is_ipv6
+    }
+
+    /// Whether runs of datagrams still leave as one message.
+    pub const fn is_gso_on(&self) -> bool {
+        self.gso.is_on()
+    }
+
+    /// Datagrams lost to a full receive queue since the last call, given the kernel's running count (modulo 2^32).
+    pub(crate) fn new_queue_drops(&mut self, queue_drops: u32) -> u64 {
+        let new = queue_drops.wrapping_sub(self.queue_drops);
+        self.queue_drops = queue_drops;
+        u64::from(new)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}

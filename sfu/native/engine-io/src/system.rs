@@ -1,0 +1,185 @@
+//! Thin safe wrappers of the system calls that std does not have: socket options, eventfd, ppoll, clocks.
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use libc::{c_int, c_void};
+
+/// Turn a `-1` return into the error behind it.
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}
+
+/// Read an integer socket option.
+pub(crate) fn socket_option(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: `value` and `length` outlive the call and `length` states the size of `value`.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast::<c_void>(),
+            &raw mut length,
+        )
+    })?;
+    Ok(value)
+}
+
+/// Set an integer socket option.
+pub(crate) fn set_socket_option(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> io::Result<()> {
+    // SAFETY: `value` outlives the call and the stated length is its size.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast::<c_void>(),
+            size_of::<c_int>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Duplicate a descriptor number that the caller of the native module passed.
+///
+/// # Errors
+/// `EBADF` if it is not open.
+pub(crate) fn duplicate(descriptor: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes any integer and fails on one that is no open descriptor.
+    let copy = check(unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: the call above made `copy` and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// An event descriptor: readable while raised.
+#[derive(Debug)]
+pub(crate) struct Signal(OwnedFd);
+
+impl Signal {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are passed.
+        let descriptor =
+            check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: the call above made it and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Make it readable.
+    pub(crate) fn raise(&self) {
+        let one: u64 = 1;
+        // SAFETY: eight bytes of `one` are readable. A failure can only mean that the counter is full: it is readable then.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast::<c_void>(), 8) };
+    }
+
+    /// Make it unreadable.
+    pub(crate) fn clear(&self) {
+        let mut count: u64 = 0;
+        // SAFETY: eight bytes of `count` are writable. A failure means that it was not raised.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast::<c_void>(), 8) };
+    }
+}
+
+impl AsFd for Signal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Descriptors to wait for. `ppoll` and not epoll: two or three descriptors, and a timeout in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    entries: Vec<libc::pollfd>,
+}
+
+impl Poller {
+    /// Wait for input on these, which must stay open as long as the poller is used; they are named by their place.
+    pub(crate) fn new<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>) -> Self {
+        let entries = descriptors
+            .map(|descriptor| libc::pollfd {
+                fd: descriptor.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            })
+            .collect();
+        Self { entries }
+    }
+
+    /// Sleep until one is ready or `timeout` is over; `None` waits for ever. A signal ends the wait with nothing ready.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
+        if wait_for(&mut self.entries, timeout).is_err() {
+            for entry in &mut self.entries {
+                entry.revents = 0;
+            }
+        }
+    }
+
+    /// Whether the descriptor at `place` has input or an error to fetch.
+    pub(crate) fn is_ready(&self, place: usize) -> bool {
+        self.entries
+            .get(place)
+            .is_some_and(|entry| entry.revents != 0)
+    }
+}
+
+/// Wait until `socket` takes output; false if it still does not after `timeout`.
+pub(crate) fn wait_writable(socket: BorrowedFd<'_>, timeout: Duration) -> bool {
+    let mut entry = [libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    }];
+    wait_for(&mut entry, Some(timeout)).is_ok_and(|ready| ready > 0)
+}
+
+fn wait_for(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<c_int> {
+    let limit = timeout.map(|duration| libc::timespec {
+        tv_sec: duration.as_secs().min(i32::MAX as u64) as libc::time_t,
+        tv_nsec: duration.subsec_nanos() as libc::c_long,
+    });
+    let limit_pointer = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `entries` is a valid array of the stated length, `limit` outlives the call, a null mask changes no signals.
+    check(unsafe {
+        libc::ppoll(
+            entries.as_mut_ptr(),
+            entries.len() as libc::nfds_t,
+            limit_pointer,
+            std::ptr::null(),
+        )
+    })
+}
+
+/// CPU time that the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Wall time since 1970, the clock of the kernel's receive timestamps.
+pub(crate) fn realtime() -> Duration {
+    clock(libc::CLOCK_REALTIME)
+}
+
+fn clock(id: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is writable. The ids used here always exist, so the call cannot fail.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
