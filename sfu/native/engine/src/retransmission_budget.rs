@@ -54,7 +54,10 @@ mod tests {
             }
         }
 
-        assert_eq!(resent, 10_000 + 1_000 * 1_000 / 5 - 200 /* earned while full */ - 800 /* rest */);
+        assert_eq!(
+            resent,
+            10_000 + 1_000 * 1_000 / 5 - 200 /* earned while full */ - 800 /* rest */
+        );
     }
 
     #[test]

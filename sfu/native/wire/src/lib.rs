@@ -2,6 +2,19 @@
 //!
 //! Parsers borrow, never allocate on the media path, never panic on any input, and know nothing of
 //! rooms or streams. Both the engine and the load agent stand on this crate.
+//!
+//! ```
+//! use wire::rtcp::{RtcpPacket, packets, write_nack};
+//!
+//! let mut compound = Vec::new();
+//! write_nack(&mut compound, 1, 2, &[65_535, 0, 7]);
+//!
+//! let Some(Ok(RtcpPacket::Nack { media_ssrc, pairs })) = packets(&compound).next() else {
+//!     panic!("not a NACK");
+//! };
+//! assert_eq!(media_ssrc, 2);
+//! assert!(pairs.sequence_numbers().eq([65_535, 0, 7]));
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod codec;

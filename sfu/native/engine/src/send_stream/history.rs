@@ -98,6 +98,11 @@ impl History {
         self.slots.get_mut(slot)
     }
 
+    /// Forget all: what was sent can no longer be rebuilt.
+    pub(super) fn clear(&mut self) {
+        self.start = self.end;
+    }
+
     /// Remember `sent` as `number`; what is older than the ring's length is forgotten. The place must be free.
     pub(super) fn insert(&mut self, number: u64, sent: Sent) {
         if number >= self.end {
@@ -126,8 +131,9 @@ impl History {
             && self.is_young(now)
         {
             let mut larger = vec![Sent::default(); (self.slots.len() * 2).max(MIN_SLOTS)];
+            let mask = larger.len() - 1;
             for kept in self.start..self.end {
-                larger[kept as usize & (larger.len() - 1)] = self.slots[self.slot(kept)];
+                larger[kept as usize & mask] = self.slots[self.slot(kept)];
             }
             self.slots = larger;
         }

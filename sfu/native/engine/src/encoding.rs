@@ -1,0 +1,299 @@
+//! One encoding (simulcast layer) of a published track: its SSRCs, losses, cache and what is known of its picture.
+
+use crate::drop_reason::DropReason;
+use crate::ids::Kind;
+use crate::media_config::CodecConfig;
+use crate::nack_generator::NackGenerator;
+use crate::packet::PacketMeta;
+use crate::packet_cache::{PacketCache, PacketCacheConfig};
+use crate::receive_stream::{Arrival, ReceiveStream};
+use crate::time::Time;
+use std::time::Duration;
+use wire::codec::{self, Codec, PayloadInfo};
+use wire::dependency_descriptor::{self, DependencyDescriptor, TemplateStructure};
+use wire::extensions::Extensions;
+use wire::rtp::RtpHeader;
+
+/// A layer is gone when nothing came for this long: longer than the slowest screen share that Chromium sends.
+const ENCODING_SILENCE: Duration = Duration::from_millis(1500);
+/// A temporal layer not seen for this long is not sent any more.
+const TEMPORAL_SILENCE: Duration = Duration::from_secs(2);
+/// The dependency descriptor's 3 bits.
+const MAX_TEMPORAL_LAYERS: usize = 8;
+
+/// A packet with padding taken off, on its way into the cache.
+pub(crate) struct MediaPacket<'a> {
+    pub(crate) header: &'a RtpHeader,
+    pub(crate) extensions: &'a Extensions<'a>,
+    pub(crate) payload: &'a [u8],
+    pub(crate) codec: Codec,
+    pub(crate) codec_index: u8,
+    pub(crate) codec_config: &'a CodecConfig,
+    /// Size on the wire, for rates.
+    pub(crate) size_bytes: usize,
+}
+
+/// What became of a stored packet.
+pub(crate) struct Stored {
+    pub(crate) extended_sequence_number: u64,
+    pub(crate) starts_keyframe: bool,
+    pub(crate) filled_gap: bool,
+    pub(crate) is_restart: bool,
+}
+
+pub(crate) struct Encoding {
+    pub(crate) media: Option<ReceiveStream>,
+    pub(crate) retransmissions: Option<ReceiveStream>,
+    pub(crate) nacks: NackGenerator,
+    pub(crate) cache: PacketCache,
+    structure: Option<TemplateStructure>,
+    pub(crate) size: Option<(u16, u16)>,
+    pub(crate) last_keyframe_at: Option<Time>,
+    temporal_seen: [Option<Time>; MAX_TEMPORAL_LAYERS],
+}
+
+impl Encoding {
+    pub(crate) fn new(kind: Kind, is_kep: bool) -> Self {
+        let config = PacketCacheConfig::new(kind, is_kep);
+        Self {
+            media: None,
+            retransmissions: None,
+            nacks: NackGenerator::new(config.max_age),
+            cache: PacketCache::new(config),
+            structure: None,
+            size: None,
+            last_keyframe_at: None,
+            temporal_seen: [None; MAX_TEMPORAL_LAYERS],
+        }
+    }
+
+    pub(crate) fn handle_media(
+        &mut self,
+        now: Time,
+        packet: &MediaPacket<'_>,
+    ) -> Result<Stored, DropReason> {
+        let is_new_ssrc = self.follow_ssrc(packet.header.ssrc, packet.codec_config.clock_rate);
+        let arrival = self
+            .media
+            .as_mut()
+            .and_then(|stream| {
+                let header = packet.header;
+                stream.handle_packet(
+                    now,
+                    header.sequence_number,
+                    header.timestamp,
+                    packet.size_bytes,
+                )
+            })
+            .ok_or(DropReason::TooOld)?;
+        if arrival.is_restart {
+            self.forget_continuity();
+        }
+        let arrival = Arrival {
+            is_restart: arrival.is_restart || is_new_ssrc,
+            ..arrival
+        };
+        self.store(now, packet, packet.payload, arrival)
+    }
+
+    /// RFC 4588 §4: the payload begins with the original sequence number.
+    pub(crate) fn handle_retransmission(
+        &mut self,
+        now: Time,
+        packet: &MediaPacket<'_>,
+    ) -> Result<Stored, DropReason> {
+        let header = packet.header;
+        let stream = match &mut self.retransmissions {
+            Some(stream) if stream.ssrc() == header.ssrc => stream,
+            other => other.insert(ReceiveStream::new(
+                header.ssrc,
+                packet.codec_config.clock_rate,
+            )),
+        };
+        stream.handle_packet(
+            now,
+            header.sequence_number,
+            header.timestamp,
+            packet.size_bytes,
+        );
+        if packet.payload.is_empty() {
+            return Err(DropReason::PaddingOnly);
+        }
+        let (original, payload) = packet
+            .payload
+            .split_first_chunk::<2>()
+            .ok_or(DropReason::Malformed)?;
+        if payload.is_empty() {
+            return Err(DropReason::PaddingOnly);
+        }
+        let extended_sequence_number = self
+            .media
+            .as_ref()
+            .and_then(|media| media.extend(u16::from_be_bytes(*original)))
+            .ok_or(DropReason::TooOld)?;
+        let arrival = Arrival {
+            extended_sequence_number,
+            is_restart: false,
+        };
+        self.store(now, packet, payload, arrival)
+    }
+
+    pub(crate) fn handle_goodbye(&mut self, ssrc: u32) {
+        if self
+            .media
+            .as_ref()
+            .is_some_and(|stream| stream.ssrc() == ssrc)
+        {
+            self.forget_continuity();
+        }
+    }
+
+    pub(crate) fn is_alive(&self, now: Time) -> bool {
+        self.has_flowed_within(now, ENCODING_SILENCE)
+    }
+
+    pub(crate) fn has_flowed_within(&self, now: Time, silence: Duration) -> bool {
+        let last = self.media.as_ref().and_then(ReceiveStream::last_packet_at);
+        last.is_some_and(|last| now.since(last) < silence)
+    }
+
+    pub(crate) fn max_temporal_layer(&self, now: Time) -> u8 {
+        self.temporal_seen
+            .iter()
+            .rposition(|seen| seen.is_some_and(|seen| now.since(seen) < TEMPORAL_SILENCE))
+            .unwrap_or(0) as u8
+    }
+
+    /// Start a new stream if the SSRC is not the one known. True if it took another's place.
+    fn follow_ssrc(&mut self, ssrc: u32, clock_rate: u32) -> bool {
+        match &self.media {
+            Some(stream) if stream.ssrc() == ssrc => false,
+            Some(before) => {
+                self.media = Some(ReceiveStream::after(before, ssrc, clock_rate));
+                self.forget_continuity();
+                true
+            }
+            None => {
+                self.media = Some(ReceiveStream::new(ssrc, clock_rate));
+                false
+            }
+        }
+    }
+
+    fn forget_continuity(&mut self) {
+        self.nacks.reset();
+        self.cache.clear();
+        self.structure = None;
+    }
+
+    fn store(
+        &mut self,
+        now: Time,
+        packet: &MediaPacket<'_>,
+        payload: &[u8],
+        arrival: Arrival,
+    ) -> Result<Stored, DropReason> {
+        let number = arrival.extended_sequence_number;
+        let mut meta = meta_of(now, packet, number);
+        if payload.is_empty() {
+            self.note_arrival(now, packet, number, false);
+            self.cache.insert_padding(now, meta)?;
+            return Err(DropReason::PaddingOnly);
+        }
+        let Some(info) = codec::describe(packet.codec, payload) else {
+            self.note_arrival(now, packet, number, false);
+            return Err(DropReason::BadPayload);
+        };
+        meta.info = info;
+        let descriptor = packet.extensions.dependency_descriptor.unwrap_or_default();
+        let structure = self.read_descriptor(descriptor, &mut meta.info);
+        let filled_gap = self.note_arrival(now, packet, number, meta.info.starts_keyframe);
+        self.cache.insert(now, meta, descriptor, payload)?;
+        self.note_picture(now, &meta.info, structure);
+        Ok(Stored {
+            extended_sequence_number: number,
+            starts_keyframe: meta.info.starts_keyframe,
+            filled_gap,
+            is_restart: arrival.is_restart,
+        })
+    }
+
+    fn note_arrival(
+        &mut self,
+        now: Time,
+        packet: &MediaPacket<'_>,
+        number: u64,
+        starts_keyframe: bool,
+    ) -> bool {
+        packet.codec_config.has_nack && self.nacks.handle_packet(now, number, starts_keyframe)
+    }
+
+    /// The descriptor knows better than the payload header. A damaged one is a hint lost, no more.
+    fn read_descriptor(&self, bytes: &[u8], info: &mut PayloadInfo) -> Option<TemplateStructure> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let descriptor = dependency_descriptor::parse(bytes, self.structure.as_ref()).ok()?;
+        let structure = descriptor.structure.as_ref().or(self.structure.as_ref())?;
+        info.starts_frame = descriptor.starts_frame;
+        info.ends_frame = descriptor.ends_frame;
+        info.temporal_layer = descriptor.temporal_layer;
+        info.spatial_layer = descriptor.spatial_layer;
+        info.is_switch_point = is_switch_point(&descriptor, structure);
+        info.starts_keyframe = descriptor.starts_frame && descriptor.structure.is_some();
+        if let Some(&size) = structure
+            .resolutions
+            .last()
+            .filter(|_| descriptor.structure.is_some())
+        {
+            info.resolution = Some(size);
+        }
+        descriptor.structure
+    }
+
+    fn note_picture(
+        &mut self,
+        now: Time,
+        info: &PayloadInfo,
+        structure: Option<TemplateStructure>,
+    ) {
+        if structure.is_some() {
+            self.structure = structure;
+        }
+        if info.starts_keyframe {
+            self.last_keyframe_at = Some(now);
+        }
+        if let Some((width, height)) = info.resolution.filter(|&(w, h)| w > 0 && h > 0) {
+            self.size = Some((width, height));
+        }
+        if let Some(seen) = self.temporal_seen.get_mut(usize::from(info.temporal_layer)) {
+            *seen = Some(now);
+        }
+    }
+}
+
+/// A frame is a switch point of its layer if a decode target that ends at this layer says "switch" (2).
+fn is_switch_point(descriptor: &DependencyDescriptor, structure: &TemplateStructure) -> bool {
+    let layer = (descriptor.spatial_layer, descriptor.temporal_layer);
+    layer.1 == 0
+        || structure
+            .decode_target_layers
+            .iter()
+            .zip(&descriptor.decode_target_indications)
+            .any(|(&target, &indication)| target == layer && indication == 2)
+}
+
+fn meta_of(now: Time, packet: &MediaPacket<'_>, extended_sequence_number: u64) -> PacketMeta {
+    PacketMeta {
+        extended_sequence_number,
+        timestamp: packet.header.timestamp,
+        marker: packet.header.marker,
+        codec: packet.codec,
+        codec_index: packet.codec_index,
+        arrival: now,
+        info: PayloadInfo::default(),
+        audio_level: packet.extensions.audio_level,
+        video_orientation: packet.extensions.video_orientation,
+        playout_delay: packet.extensions.playout_delay,
+    }
+}
