@@ -16,7 +16,13 @@ import msgspec
 import structlog
 
 from sfu import rpc_messages as messages
-from sfu.errors import BadRequest, RpcVersionMismatch, SfuError, WorkerUnavailable, error_of
+from sfu.errors import (
+    BadRequest,
+    RpcVersionMismatch,
+    SfuError,
+    WorkerUnavailable,
+    error_of,
+)
 from sfu.rpc import encode_frame, read_frame
 from sfu.values import Grants, Role, RoomClass, TrackSource, VideoWish
 

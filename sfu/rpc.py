@@ -19,7 +19,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from sfu.errors import BadRequest, InternalError, RpcVersionMismatch, SfuError, failure_of
+from sfu.errors import (
+    BadRequest,
+    InternalError,
+    RpcVersionMismatch,
+    SfuError,
+    failure_of,
+)
 from sfu.rpc_messages import (
     MAX_FRAME_BYTES,
     RPC_VERSION,
