@@ -164,13 +164,20 @@ export class Call extends EventTarget {
   /** What a notification asks of this client. @param {RoomState} before @param {Notification} message */
   #act(before, message) {
     if (message.type === 'media_lost') this.#startMedia();
-    if (message.type === 'media_state' && message.state === 'disconnected') this.media?.restartIce();
-    if (message.type === 'media_state' && message.state === 'failed') this.#restartMediaSoon();
+    if (message.type === 'media_state') this.#handleMediaState(message.state);
     if (message.type === 'grants_changed') this.own.applyGrants(message.grants);
     if (message.type === 'kicked' || message.type === 'room_closed') this.#end(message.type, message.reason);
     if (message.type === 'participant_left' && message.participant === before.self) {
       this.#end(message.reason === 'lost' ? 'resume_failed' : message.reason, '');
     }
+  }
+
+  /** @param {string} state Of this client's transport, as the server sees it. */
+  #handleMediaState(state) {
+    if (state === 'disconnected') this.media?.restartIce();
+    // After a resume: a transport that we have used and the server does not know.
+    const isUnknown = state === 'new' && this.media?.peerConnection.connectionState === 'connected';
+    if (state === 'failed' || state === 'closed' || isUnknown) this.#restartMediaSoon();
   }
 
   /** @param {string} code */

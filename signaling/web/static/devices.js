@@ -74,6 +74,21 @@ export class Devices extends EventTarget {
     return this.tracks[kind];
   }
 
+  /** Open both with one question to the person; if that fails, find out which one it is. */
+  async openBoth() {
+    const generation = { camera: ++this.#generation.camera, microphone: ++this.#generation.microphone };
+    const { stream, failure } = await captureBoth();
+    for (const kind of /** @type {DeviceKind[]} */ (['camera', 'microphone'])) {
+      const track = stream?.getTracks().find((each) => each.kind === (kind === 'camera' ? 'video' : 'audio'));
+      if (generation[kind] !== this.#generation[kind]) track?.stop();
+      else if (track !== undefined) this.#hold(kind, track);
+      // Who said no is not asked again at once, unless the no was about the other device.
+      else if (failure === 'not_allowed' && !(await isGranted(kind))) this.failures[kind] = failure;
+      else await this.open(kind);
+    }
+    this.#changed();
+  }
+
   /** Release the device, so that its light goes out. @param {DeviceKind} kind */
   close(kind) {
     this.#generation[kind] += 1;
@@ -138,6 +153,28 @@ async function capture(kind, deviceId) {
     return track === undefined ? { failure: 'not_found' } : { track };
   } catch (error) {
     return { failure: failureOf(error) };
+  }
+}
+
+/** @returns {Promise<{ stream: MediaStream | null, failure: DeviceFailure | null }>} */
+async function captureBoth() {
+  const obstacle = captureObstacle();
+  if (obstacle !== null) return { stream: null, failure: obstacle };
+  try {
+    const constraints = { video: CAMERA_CONSTRAINTS, audio: MICROPHONE_CONSTRAINTS };
+    return { stream: await navigator.mediaDevices.getUserMedia(constraints), failure: null };
+  } catch (error) {
+    return { stream: null, failure: failureOf(error) };
+  }
+}
+
+/** @param {DeviceKind} kind @returns {Promise<boolean>} */
+async function isGranted(kind) {
+  try {
+    return (await navigator.permissions.query({ name: kind })).state === 'granted';
+  } catch {
+    // A browser that does not tell about devices.
+    return false;
   }
 }
 

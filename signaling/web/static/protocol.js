@@ -11,7 +11,9 @@ const RESUME_JITTER_MS = 300;
 /** LIMIT: the server forgets a participant 30 s after its socket; longer trying only helps rejoining. */
 const RESUME_ATTEMPTS = 12;
 /** Codes after which a new socket cannot help, whether as reply to `resume` or before a close. */
-const FINAL_CODES = new Set(['kicked', 'replaced', 'room_closed', 'protocol_version']);
+const FINAL_CODES = new Set(['kicked', 'replaced', 'room_closed', 'unsupported_protocol']);
+/** Refusals that pass: everything else that refuses `resume` means that the server forgot us. */
+const PASSING_CODES = new Set(['unreachable', 'disconnected', 'timeout', 'room_unavailable', 'rate_limited', 'internal']);
 
 /** A request failed: `code` is the server's, or `disconnected`, `timeout`, `unreachable` of this side. */
 export class ProtocolError extends Error {
@@ -232,8 +234,7 @@ export class Protocol extends EventTarget {
   #handleResumeFailure(error) {
     if (this.#isEnded) return;
     this.#drop();
-    const isOurs = ['unreachable', 'disconnected', 'timeout'].includes(error.code);
-    const mayRetry = isOurs || error.retryAfterS !== null;
+    const mayRetry = PASSING_CODES.has(error.code) || error.retryAfterS !== null;
     this.#attempt += 1;
     if (!mayRetry || this.#attempt > RESUME_ATTEMPTS) {
       this.#end(FINAL_CODES.has(error.code) ? error.code : 'resume_failed');
