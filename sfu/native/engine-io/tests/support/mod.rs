@@ -100,7 +100,7 @@ impl Core for Script {
                     .extend((0..u64::from(argument(1))).map(|room| Event::Speakers {
                         room: RoomId(room),
                         participants: Vec::new(),
-                    }))
+                    }));
             }
             Some(&LATER) => {
                 let delay = Duration::from_micros(u64::from(argument(1)));
