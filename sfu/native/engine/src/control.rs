@@ -488,6 +488,7 @@ impl Engine {
             .map(|room| room.audio_slots)
             .unwrap_or_default();
         self.follow_audio_slots(now, key, slots);
+        self.reselect_all(now, key);
     }
 
     fn draw_seeds(&mut self) -> SendSeeds {

@@ -2,9 +2,10 @@
 
 use crate::drop_reason::DropReason;
 use crate::engine::{Engine, Path};
-use crate::ids::{EncodingKey, ParticipantKey};
+use crate::ids::{EncodingKey, ParticipantKey, TrackKey};
 use crate::keyframe_limiter::KeyframeCause;
 use crate::media::drop_reason;
+use crate::selection::source_clock;
 use crate::time::{PublisherClock, Time};
 use std::time::Duration;
 use wire::rtcp::{self, NackPairs, ReportBlocks, RtcpPacket, SenderInfo};
@@ -71,7 +72,7 @@ impl Engine {
             }
             RtcpPacket::Goodbye { ssrcs } => {
                 for ssrc in ssrcs {
-                    self.handle_goodbye(now, key, ssrc);
+                    self.handle_goodbye(key, ssrc);
                 }
             }
             RtcpPacket::ReceiverReferenceTime { ssrc, ntp_time } => {
@@ -101,12 +102,39 @@ impl Engine {
             Some(clock) => clock.handle_report(info.ntp_time, now),
             None => participant.publisher_clock = Some(PublisherClock::new(info.ntp_time, now)),
         }
+        let (publisher_clock, track) = (participant.publisher_clock, binding.track);
         for (index, publication) in participant.published.iter().enumerate() {
             if let Some(entry) = self.tracks.get_mut(publication.track) {
-                entry.publisher_clock = participant.publisher_clock;
-                if index == usize::from(binding.track) {
+                entry.publisher_clock = publisher_clock;
+                if index == usize::from(track) {
                     entry.track.handle_sender_report(now, ssrc, info);
                 }
+            }
+        }
+        if let Some(publication) = participant.published.get(usize::from(track)) {
+            let track = publication.track;
+            self.spread_source_clock(track, binding.encoding);
+        }
+    }
+
+    /// Tell who listens to an encoding how its RTP clock stands: their sender reports speak of the same instant then.
+    fn spread_source_clock(&mut self, track: TrackKey, encoding: u8) {
+        let Some(entry) = self.tracks.get(track) else {
+            return;
+        };
+        let Some(clock) = source_clock(entry, encoding) else {
+            return;
+        };
+        for listener in entry
+            .listeners
+            .get(usize::from(encoding))
+            .into_iter()
+            .flatten()
+        {
+            if let Some(participant) = self.participants.get_mut(listener.participant) {
+                participant.subscribed[usize::from(listener.subscription)]
+                    .stream
+                    .set_source_clock(EncodingKey { track, encoding }, clock);
             }
         }
     }
@@ -174,7 +202,7 @@ impl Engine {
         }
     }
 
-    fn handle_goodbye(&mut self, now: Time, key: ParticipantKey, ssrc: u32) {
+    fn handle_goodbye(&mut self, key: ParticipantKey, ssrc: u32) {
         let Some(participant) = self.participants.get_mut(key) else {
             return;
         };
@@ -190,7 +218,7 @@ impl Engine {
             .get(usize::from(binding.track))
             .map(|publication| publication.track);
         if let Some(entry) = track.and_then(|track| self.tracks.get_mut(track)) {
-            entry.track.handle_goodbye(now, ssrc);
+            entry.track.handle_goodbye(ssrc);
         }
     }
 }

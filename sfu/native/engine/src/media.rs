@@ -102,7 +102,7 @@ impl Engine {
             u64::from(received.filled_gap && binding.is_retransmission);
         let index = usize::from(received.encoding);
         if received.starts_keyframe {
-            entry.keyframes[index].handle_keyframe(now);
+            entry.keyframes[index].handle_keyframe();
         }
         let track_due = entry.track.next_timeout();
         self.timers.schedule(

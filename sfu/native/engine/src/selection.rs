@@ -87,21 +87,18 @@ impl Engine {
             })
         });
         match (entry, wanted) {
-            (Some(entry), Some(encoding)) => stream.select(
-                now,
-                Some(&Wanted {
-                    encoding,
-                    codecs: &entry.track.config().codecs,
-                    max_spatial_layer: u8::MAX,
-                    max_temporal_layer: u8::MAX,
-                    clock: source_clock(entry, encoding.encoding),
-                }),
-            ),
+            (Some(entry), Some(encoding)) => stream.select(Some(&Wanted {
+                encoding,
+                codecs: &entry.track.config().codecs,
+                max_spatial_layer: u8::MAX,
+                max_temporal_layer: u8::MAX,
+                clock: source_clock(entry, encoding.encoding),
+            })),
             // A source that is published but silent for now keeps its stream: its layers may come back.
             (Some(_), None)
                 if subscription.max_height > 0
                     && carried.map(|c| c.track) == subscription.track => {}
-            _ => stream.select(now, None),
+            _ => stream.select(None),
         }
         let needs_keyframe = stream.needs_keyframe();
         let stopped = carried.is_some() && stream.current().is_none();
@@ -290,7 +287,7 @@ fn choose(entry: &TrackEntry, max_height: u16) -> Option<u8> {
 }
 
 /// Where the encoding's RTP clock stood at what engine time, by its publisher's latest sender report.
-fn source_clock(entry: &TrackEntry, encoding: u8) -> Option<SourceClock> {
+pub(crate) fn source_clock(entry: &TrackEntry, encoding: u8) -> Option<SourceClock> {
     let report = entry.track.sender_report(encoding)?;
     let time = entry.publisher_clock?.engine_time(report.ntp_time)?;
     Some(SourceClock {

@@ -59,18 +59,11 @@ pub struct SentPackets {
 }
 
 impl SentPackets {
-<<<<<<< HEAD
-    /// The number that `register` gives next.
-    pub fn next_sequence_number(&self) -> u16 {
-        todo!()
-    }
-=======
     /// The number the next packet gets; `register` it when its size is known.
     pub fn next_sequence_number(&self) -> u16 {
         self.next as u16
     }
 
->>>>>>> send
     /// Number a packet that is being sent.
     pub fn register(&mut self, now: Time, size_bytes: u16) -> u16 {
         self.make_room(now);

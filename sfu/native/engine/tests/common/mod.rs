@@ -6,10 +6,11 @@ use engine::command::SrtpKeys;
 use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::codec::Codec;
+use wire::extended_sequence::SequenceUnwrapper;
 use wire::extensions::{self, AudioLevel, ExtensionIds, ExtensionWriter, Tag};
 use wire::rtcp::{self, RtcpPacket};
 use wire::rtp::{OutgoingHeader, RtpHeader};
@@ -66,6 +67,8 @@ pub struct Client {
     pub receiver: SrtpReceiver,
     pub inbox: Inbox,
     pub transport_sequence_number: u16,
+    /// Per SSRC: the rollover counter of what it sends.
+    numbers: HashMap<u32, SequenceUnwrapper>,
     transaction: u8,
 }
 
@@ -217,6 +220,7 @@ impl Harness {
             receiver: SrtpReceiver::new(profile, &key(1), &salt).expect("good key"),
             inbox: Inbox::default(),
             transport_sequence_number: 0,
+            numbers: HashMap::new(),
             transaction: 0,
         });
         index
@@ -279,6 +283,13 @@ impl Harness {
     pub fn send_plain_rtp(&mut self, index: usize, mut plain: Vec<u8>) {
         let header = RtpHeader::parse(&plain).expect("own packet");
         let client = &mut self.clients[index];
+        let number = client
+            .numbers
+            .entry(header.ssrc)
+            .or_default()
+            .unwrap(header.sequence_number);
+        // The unwrapper begins one cycle up; SRTP begins at rollover counter 0.
+        let packet_index = number - (1 << 16);
         client
             .sender
             .protect_rtp(
@@ -286,7 +297,7 @@ impl Harness {
                 0,
                 header.header_bytes,
                 header.ssrc,
-                u64::from(header.sequence_number),
+                packet_index,
             )
             .expect("protect");
         let path = client.path;
