@@ -1,0 +1,50 @@
+"""Closed lists (drop reasons, error codes, metrics) are documented whole: operators meet every one of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from sfu.errors import ErrorCode as SfuErrorCode
+from signaling.errors import ErrorCode
+from signaling.metrics import SignalingMetrics
+from signaling.worker_metrics import WorkerCollector
+from tests.support.repository import ROOT
+
+DROP_REASONS = ROOT / "sfu/native/engine/src/drop_reason.rs"
+MANY = 10
+"""Fewer found than this means that the test looks in the wrong place."""
+
+
+def test_every_drop_reason_is_documented() -> None:
+    labels = re.findall(r'=> "([a-z0-9_]+)"', DROP_REASONS.read_text(encoding="utf-8"))
+    assert len(labels) > MANY
+    assert _undocumented(labels) == []
+
+
+def test_every_metric_is_documented() -> None:
+    registry = CollectorRegistry()
+    SignalingMetrics(registry)
+    registry.register(WorkerCollector([]))
+    names = [metric.name for metric in registry.collect()]
+    assert len(names) > MANY
+    assert _undocumented(names) == []
+
+
+@pytest.mark.parametrize("codes", [ErrorCode, SfuErrorCode])
+def test_every_error_code_is_documented(codes: type[ErrorCode] | type[SfuErrorCode]) -> None:
+    values = [code.value for code in codes]
+    assert values
+    protocol = (ROOT / "docs/signaling-protocol.md").read_text(encoding="utf-8")
+    assert [value for value in values if f"`{value}`" not in protocol] == []
+
+
+def _undocumented(names: list[str]) -> list[str]:
+    """Names that no document has in code type. A metric may have its unit's or counter's suffix."""
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))
+    )
+    documented = set(re.findall(r"`([a-z0-9_]+)(?:\{[^`]*\})?`", text))
+    return [name for name in names if not {name, f"{name}_total"} & documented]
