@@ -4,11 +4,11 @@ fn at(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
-fn level(minus_dbov: u8) -> Option<AudioLevel> {
-    Some(AudioLevel {
+fn level(minus_dbov: u8) -> AudioLevel {
+    AudioLevel {
         minus_dbov,
         is_voice: false,
-    })
+    }
 }
 
 const LOUD: u8 = 25;
@@ -25,7 +25,7 @@ fn talk(
     let mut decisions = vec![Vec::new(); voices.len()];
     for now in (from..to).step_by(20) {
         for (index, &(key, minus_dbov)) in voices.iter().enumerate() {
-            decisions[index].push(selector.handle_packet(at(now), key, level(minus_dbov)));
+            decisions[index].push(selector.handle_packet(at(now), key, Some(level(minus_dbov))));
         }
     }
     decisions
@@ -152,7 +152,7 @@ fn forged_levels_cannot_change_the_slots_faster_than_the_limit() {
     let mut changes = 0;
     // Each packet is a new publisher shouting while the holders have been silent.
     for step in 0..1000u64 {
-        selector.handle_packet(at(10_000 + step * 10), step, level(0));
+        selector.handle_packet(at(10_000 + step * 10), step, Some(level(0)));
         changes += usize::from(selector.poll_slots().is_some());
         for slot in selector.slots().into_iter().flatten() {
             // What holds a slot is made to look silent for ever.

@@ -46,7 +46,8 @@ pub(crate) struct Encoding {
     pub(crate) retransmissions: Option<ReceiveStream>,
     pub(crate) nacks: NackGenerator,
     pub(crate) cache: PacketCache,
-    structure: Option<TemplateStructure>,
+    /// The newest dependency descriptor structure, and the packet that carried it.
+    structure: Option<(u64, TemplateStructure)>,
     pub(crate) size: Option<(u16, u16)>,
     pub(crate) last_keyframe_at: Option<Time>,
     temporal_seen: [Option<Time>; MAX_TEMPORAL_LAYERS],
@@ -209,7 +210,8 @@ impl Encoding {
         let structure = self.read_descriptor(descriptor, &mut meta.info);
         let filled_gap = self.note_arrival(now, packet, number, meta.info.starts_keyframe);
         self.cache.insert(now, meta, descriptor, payload)?;
-        self.note_picture(now, &meta.info, structure);
+        self.note_structure(number, structure);
+        self.note_picture(now, &meta.info);
         Ok(Stored {
             extended_sequence_number: number,
             starts_keyframe: meta.info.starts_keyframe,
@@ -233,8 +235,9 @@ impl Encoding {
         if bytes.is_empty() {
             return None;
         }
-        let descriptor = dependency_descriptor::parse(bytes, self.structure.as_ref()).ok()?;
-        let structure = descriptor.structure.as_ref().or(self.structure.as_ref())?;
+        let known = self.structure.as_ref().map(|(_, structure)| structure);
+        let descriptor = dependency_descriptor::parse(bytes, known).ok()?;
+        let structure = descriptor.structure.as_ref().or(known)?;
         info.starts_frame = descriptor.starts_frame;
         info.ends_frame = descriptor.ends_frame;
         info.temporal_layer = descriptor.temporal_layer;
@@ -251,15 +254,18 @@ impl Encoding {
         descriptor.structure
     }
 
-    fn note_picture(
-        &mut self,
-        now: Time,
-        info: &PayloadInfo,
-        structure: Option<TemplateStructure>,
-    ) {
-        if structure.is_some() {
-            self.structure = structure;
+    /// A late packet must not bring an old structure back.
+    fn note_structure(&mut self, number: u64, structure: Option<TemplateStructure>) {
+        let is_newer = self
+            .structure
+            .as_ref()
+            .is_none_or(|(known, _)| *known < number);
+        if let Some(structure) = structure.filter(|_| is_newer) {
+            self.structure = Some((number, structure));
         }
+    }
+
+    fn note_picture(&mut self, now: Time, info: &PayloadInfo) {
         if info.starts_keyframe {
             self.last_keyframe_at = Some(now);
         }

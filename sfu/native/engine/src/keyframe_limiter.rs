@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_burst_comes_back_after_a_quiet_time() {
-        let times = sent(|now| now < 3000 || now >= 20_000, 21_100, Some(100));
+        let times = sent(|now| !(3000..20_000).contains(&now), 21_100, Some(100));
         assert!(times.ends_with(&[20_000, 20_500, 21_000]), "{times:?}");
     }
 

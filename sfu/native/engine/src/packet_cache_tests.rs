@@ -216,7 +216,7 @@ fn padding_is_no_hole_and_nothing_to_forward() {
 #[test]
 fn overlong_packets_are_refused() {
     let mut cache = PacketCache::new(CONFIG);
-    let result = cache.insert(at(0), meta(9, at(0)), &[0], &[0; 65_535]);
+    let result = cache.insert(at(0), meta(9, at(0)), &[0], &vec![0; 65_535]);
     assert_eq!((result, cache.newest()), (Err(DropReason::Malformed), None));
 }
 

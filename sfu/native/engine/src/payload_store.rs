@@ -117,13 +117,11 @@ impl PayloadStore {
         }
         // A packet longer than a chunk gets one of its own.
         let capacity = self.chunk_bytes.max(needed);
-        let buffer = match self.spare.take_if(|spare| spare.capacity() >= capacity) {
-            Some(spare) => spare,
-            None => {
-                self.held_bytes += capacity;
-                Vec::with_capacity(capacity)
-            }
-        };
+        let spare = self.spare.take_if(|spare| spare.capacity() >= capacity);
+        let buffer = spare.unwrap_or_else(|| {
+            self.held_bytes += capacity;
+            Vec::with_capacity(capacity)
+        });
         self.retire_current();
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.chunks.push(Chunk::default());
@@ -184,7 +182,7 @@ mod tests {
 
             store.release(secret);
 
-            assert_eq!(&store.chunks[0].contents[..6] == [0; 6], is_zeroed);
+            assert_eq!(store.chunks[0].contents[..6] == [0; 6], is_zeroed);
             assert_eq!(store.get(other), b"other");
         }
     }

@@ -387,3 +387,7 @@ fn find_codec(
         (config.red_payload_type == Some(payload_type)).then_some((Codec::Red, index, config))
     })
 }
+
+#[cfg(test)]
+#[path = "published_track_tests.rs"]
+mod tests;

@@ -114,37 +114,43 @@ impl SendStream {
         }
         let is_newest = source_number >= current.next;
         current.next = current.next.max(source_number + 1);
-        let accepted = match self.config.kind {
-            Kind::Video => accept_video(current, packet, is_newest),
-            Kind::Audio => accept_audio(current, packet, is_newest),
-        };
-        let (types, payload) = match accepted {
-            Ok(accepted) => accepted,
-            Err(reason) => {
-                if let (DropReason::LayerNotWanted, Codec::Vp8, Some(ids)) =
-                    (reason, meta.codec, &meta.info.picture)
-                {
-                    self.pictures.skip(ids);
-                }
-                self.leave_out(now, source_number, sink);
-                return Err(reason);
-            }
-        };
-        let picture = match &meta.info.picture {
-            Some(ids) => match self.pictures.map(ids) {
-                Some(picture) => Some(picture),
-                None => {
-                    self.leave_out(now, source_number, sink);
-                    return Err(DropReason::LayerNotWanted);
-                }
-            },
-            None => None,
-        };
+        let admitted = self.admit(packet, is_newest);
+        if admitted.is_err() {
+            self.leave_out(now, source_number, sink);
+        }
+        let (types, payload, picture) = admitted?;
         let number = self.free_number(source_number)?;
         let timestamp = self.timeline.map(meta.timestamp, meta.arrival, is_newest);
         let sent = self.describe(now, packet, types, number, timestamp, picture);
         self.write(now, packet, payload, number, sent, sink);
         Ok(())
+    }
+
+    /// Decide whether a packet goes on; with the payload and the picture ids it gets.
+    fn admit<'a>(
+        &mut self,
+        packet: &SourcePacket<'a>,
+        is_newest: bool,
+    ) -> Result<Admitted<'a>, DropReason> {
+        let meta = packet.meta;
+        let ids = meta.info.picture.as_ref();
+        let current = self.current.as_mut().ok_or(DropReason::TooOld)?;
+        let accepted = match self.config.kind {
+            Kind::Video => accept_video(current, packet, is_newest),
+            Kind::Audio => accept_audio(current, packet, is_newest),
+        };
+        if let (Err(DropReason::LayerNotWanted), Codec::Vp8, Some(ids)) =
+            (&accepted, meta.codec, ids)
+        {
+            self.pictures.skip(ids);
+        }
+        let (types, payload) = accepted?;
+        let picture = match ids {
+            // The frame's beginning was left out: so is the rest.
+            Some(ids) => Some(self.pictures.map(ids).ok_or(DropReason::LayerNotWanted)?),
+            None => None,
+        };
+        Ok((types, payload, picture))
     }
 
     /// The number to send a source packet under, if it was not sent before.
@@ -200,7 +206,7 @@ impl SendStream {
         Sent {
             timestamp,
             source_low: meta.extended_sequence_number as u32,
-            sent_at: SendTime::new(now),
+            departure: SendTime::new(now),
             picture_id,
             tl0_picture_index,
             era: era_number,
@@ -262,7 +268,7 @@ impl SendStream {
             },
             original_sequence_number: None,
             has_mid: sent.flags & HAS_MID != 0,
-            sent_at: sent.sent_at,
+            sent_at: sent.departure,
             transport_sequence_number: self
                 .config
                 .extensions
@@ -297,7 +303,7 @@ impl SendStream {
             .map_or(0, |previous| previous.payload_type);
         let sent = Sent {
             timestamp: self.timeline.newest_sent(),
-            sent_at: SendTime::new(now),
+            departure: SendTime::new(now),
             era,
             payload_type,
             flags: IS_SENT | IS_FILLER,
@@ -320,6 +326,8 @@ impl SendStream {
     }
 }
 
+/// Terms, payload, and picture id with TL0PICIDX.
+type Admitted<'a> = (PayloadTypes, &'a [u8], Option<(u16, u8)>);
 type Accepted<'a> = Result<(PayloadTypes, &'a [u8]), DropReason>;
 
 fn accept_video<'a>(

@@ -10,9 +10,9 @@ pub(super) struct Sent {
     /// Low half of the source's extended sequence number.
     pub(super) source_low: u32,
     /// When.
-    pub(super) sent_at: SendTime,
+    pub(super) departure: SendTime,
     /// When last sent again; meaningless while `tries` is 0.
-    pub(super) resent_at: SendTime,
+    pub(super) last_resent: SendTime,
     /// Picture id it was sent with, if the payload has one.
     pub(super) picture_id: u16,
     /// Transport-wide number it was sent with, if any.
@@ -106,7 +106,7 @@ impl History {
     /// Remember `sent` as `number`; what is older than the ring's length is forgotten. The place must be free.
     pub(super) fn insert(&mut self, number: u64, sent: Sent) {
         if number >= self.end {
-            self.make_room(number, sent.sent_at);
+            self.make_room(number, sent.departure);
             if self.slots.len() as u64 <= number - self.end {
                 self.slots.fill(Sent::default());
             } else {
@@ -145,7 +145,7 @@ impl History {
         else {
             return self.slots.is_empty();
         };
-        now.millis_since(self.slots[self.slot(oldest)].sent_at) < KEPT_FOR_MS
+        now.millis_since(self.slots[self.slot(oldest)].departure) < KEPT_FOR_MS
     }
 
     fn slot(&self, number: u64) -> usize {

@@ -32,7 +32,8 @@ pub(super) struct NumberMap {
     first: u64,
     /// Sent number of `first`, minus `first` (wrapping).
     offset: u64,
-    highest: u64,
+    /// The number after the highest looked at.
+    next: u64,
     /// Numbers below this can no longer be told.
     floor: u64,
     removed: u64,
@@ -45,7 +46,7 @@ impl NumberMap {
         Self {
             first,
             offset: sent_first.wrapping_sub(first),
-            highest: first.wrapping_sub(1),
+            next: first,
             floor: first,
             removed: 0,
             runs: VecDeque::new(),
@@ -59,22 +60,20 @@ impl NumberMap {
 
     /// The number to send `source` under; `None` if it was dropped, or is too old to tell.
     pub(super) fn map(&mut self, source: u64) -> Option<u64> {
-        if source > self.highest || self.highest < self.first {
-            self.highest = source;
-        }
+        self.next = self.next.max(source + 1);
         self.find(source)
     }
 
     /// Drop `source` on purpose.
     pub(super) fn skip(&mut self, source: u64) -> Skipped {
-        if source <= self.highest && self.highest >= self.first {
+        if source < self.next {
             return match self.find(source) {
                 Some(sent) => Skipped::TooLate(sent),
                 None if source >= self.floor => Skipped::Closed,
                 None => Skipped::Forgotten,
             };
         }
-        self.highest = source;
+        self.next = source + 1;
         self.removed += 1;
         match self.runs.back_mut() {
             Some(run) if run.end == source => {

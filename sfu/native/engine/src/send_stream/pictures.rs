@@ -3,7 +3,7 @@
 use super::number_map::NumberMap;
 use wire::codec::PictureIds;
 
-/// Ids of one source frame.
+/// The ids of the current source.
 #[derive(Debug)]
 struct SourcePictures {
     numbers: NumberMap,

@@ -65,7 +65,7 @@ impl SendStream {
         let sent = *self.history.get_mut(number)?;
         let is_allowed = sent.tries == 0
             || (sent.tries < MAX_TRIES
-                && SendTime::new(now).millis_since(sent.resent_at) >= interval_ms);
+                && SendTime::new(now).millis_since(sent.last_resent) >= interval_ms);
         if !is_allowed {
             return None;
         }
@@ -148,7 +148,7 @@ impl SendStream {
         }
         let sent = self.history.get_mut(answer.number)?;
         sent.tries += 1;
-        sent.resent_at = SendTime::new(now);
+        sent.last_resent = SendTime::new(now);
         Some(())
     }
 

@@ -105,7 +105,7 @@ fn arrivals_stay_monotonic_over_the_wrap_of_the_reference_time() {
         let fci = feedback(index as u16, &[Some(arrival)]);
         let view = FeedbackView::parse(&fci).expect("just written");
         sent.handle_feedback_with(at(index as u64), &view, |result| {
-            arrivals.push(result.arrival_micros)
+            arrivals.push(result.arrival_micros);
         });
     }
 
