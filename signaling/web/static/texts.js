@@ -106,7 +106,7 @@ export const TEXTS = {
   'toolbar.camera': ['Κάμερα', 'Camera'],
   'toolbar.screen': ['Οθόνη', 'Screen'],
   'toolbar.hand': ['Λόγος', 'Hand'],
-  'toolbar.participants': ['Μέλη', 'People'],
+  'toolbar.participants': ['Παρόντες', 'People'],
   'toolbar.chat': ['Μηνύματα', 'Chat'],
   'toolbar.view': ['Προβολή', 'View'],
   'toolbar.more': ['Άλλα', 'More'],

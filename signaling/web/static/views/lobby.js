@@ -91,6 +91,7 @@ export class LobbyView {
       element('div', { class: 'level-row' }, icon('microphone'), this.level),
       this.levelHint,
       this.failures,
+      this.#deviceChoice(),
     );
     this.root.replaceChildren(preview, this.#form());
     this.#setBusy(false);
@@ -99,20 +100,26 @@ export class LobbyView {
 
   #form() {
     const { translate, options } = this;
-    const actions = { choose: this.#choose, chooseSpeaker: () => {} };
-    const choice = new DeviceChoice(this.devices, translate, actions, 'lobby');
     const submit = (/** @type {Event} */ event) => this.#submit(event);
     return element(
       'form',
       { class: 'lobby-form', novalidate: true, onsubmit: submit },
       this.failure,
       options.isDemo && this.#demoFields(),
-      element('details', { class: 'lobby-devices', open: true }, element('summary', {}, translate('lobby.devices')), choice.root),
       options.roomClass === 'kep' &&
         element('p', { class: 'lobby-promise' }, icon('info'), element('span', {}, translate('lobby.no_recording'))),
       options.mayJoin ? this.how : element('p', { class: 'govgr-error-message' }, translate('lobby.no_invitation')),
       options.mayJoin && this.join,
     );
+  }
+
+  /** Folded where the form comes under it. */
+  #deviceChoice() {
+    const actions = { choose: this.#choose, chooseSpeaker: () => {} };
+    const choice = new DeviceChoice(this.devices, this.translate, actions, 'lobby');
+    const isOpen = window.matchMedia('(min-width: 48rem)').matches;
+    const summary = element('summary', {}, this.translate('lobby.devices'));
+    return element('details', { class: 'lobby-devices', open: isOpen }, summary, choice.root);
   }
 
   #demoFields() {

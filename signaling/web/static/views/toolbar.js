@@ -72,7 +72,7 @@ export class Toolbar {
       'button',
       { type: 'button', class: `control control-${control}${WIDE_ONLY.has(control) ? ' wide-only' : ''}`, onclick: () => this.actions[control]() },
       icon(control),
-      element('span', { class: 'control-text', 'aria-hidden': 'true' }, this.translate(`toolbar.${control}`)),
+      element('span', { class: 'control-text' }, this.translate(`toolbar.${control}`)),
       element('span', { class: 'control-badge', hidden: true, 'aria-hidden': 'true' }),
     );
   }
@@ -97,7 +97,7 @@ export class Toolbar {
     const count = state.count ?? 0;
     const [svg, , badge] = button.children;
     setIcon(/** @type {SVGSVGElement} */ (svg), state.icon);
-    setAttribute(button, 'aria-label', state.label);
+    // The name is the word on the button; what pressing does is its description.
     setAttribute(button, 'title', state.label);
     setAttribute(button, 'aria-pressed', state.isPressed === undefined ? null : String(state.isPressed));
     setAttribute(button, 'disabled', state.isDisabled);
@@ -171,8 +171,7 @@ export function controlStates(call, translate, { view, panel, unread }) {
     const isOn = call.isSending(source);
     const isAllowed = grants?.[source] ?? false;
     const label = isAllowed ? translate(`device.${source}_${isOn ? 'off' : 'on'}`) : translate('toolbar.not_allowed');
-    const name = translate(`toolbar.${source}`);
-    return { icon: isOn ? source : `${source}_off`, label: isAllowed ? label : `${name}: ${label}`, isPressed: isOn, isDisabled: !isAllowed };
+    return { icon: isOn ? source : `${source}_off`, label, isPressed: isOn, isDisabled: !isAllowed };
   };
   const unreadText = unread > 0 ? ` (${translate('toolbar.unread', { count: unread })})` : '';
   return {
