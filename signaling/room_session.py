@@ -420,5 +420,6 @@ def _error(request_id: int | None, error: RequestError) -> Send:
 
 AUDIO_STREAMS = 3
 """Receive-only audio m-lines: the loudest three speak (docs/signaling-protocol.md)."""
-MAX_VIDEO_STREAMS = 24
-"""Receive-only video m-lines the server takes in one offer."""
+MAX_VIDEO_STREAMS = 12
+"""Receive-only video m-lines worth offering. A browser writes about 3,300 bytes for each, and an
+offer has at most 60,000 (`messages.Offer`)."""

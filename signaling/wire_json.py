@@ -122,7 +122,7 @@ def _safe_detail(error: msgspec.DecodeError) -> str:
     if not isinstance(error, msgspec.ValidationError):
         return "not strict JSON"
     detail = str(error)
-    return "unexpected value" if detail.startswith("Invalid value") else detail[:200]
+    return "unexpected value" if detail.startswith("Invalid") else detail[:200]
 
 
 # Possessive, and an unterminated string runs to the end: linear for every input.
