@@ -1,4 +1,4 @@
-"""Closed lists (drop reasons, error codes, metrics) are documented whole: operators meet every one of them."""
+"""Closed lists (drop reasons, error codes, metrics) are documented whole."""
 
 from __future__ import annotations
 

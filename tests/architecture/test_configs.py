@@ -1,4 +1,4 @@
-"""Every file in configs/ parses, every key in it has a comment, and every key there is appears in one."""
+"""Every file in configs/ parses, and every key there is appears with a comment."""
 
 from __future__ import annotations
 

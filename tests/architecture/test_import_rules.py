@@ -41,7 +41,9 @@ def test_signaling_knows_only_the_media_servers_client_and_values() -> None:
         for path, module in _imports("signaling")
         if module.startswith("sfu.") and relative(path) != SUPERVISOR
     }
-    assert {(path, module) for path, module in used if _owner(module) not in SIGNALING_MAY_USE} == set()
+    assert {
+        (path, module) for path, module in used if _owner(module) not in SIGNALING_MAY_USE
+    } == set()
 
 
 @pytest.mark.parametrize("package", ["sfu", "signaling", "recording_policy", "loadtest"])
@@ -56,7 +58,10 @@ def test_no_sockets_or_clocks_in_sans_io_modules() -> None:
     for path in tracked(".py"):
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
-        if "sans-io" not in (ast.get_docstring(tree) or "").lower() or "/tests/" in f"/{relative(path)}":
+        if (
+            "sans-io" not in (ast.get_docstring(tree) or "").lower()
+            or "/tests/" in f"/{relative(path)}"
+        ):
             continue
         found += [(relative(path), name) for name in _modules(tree) if _root(name) in forbidden]
     assert found == []

@@ -1,4 +1,4 @@
-"""What must not be in the repository: addresses to download from, paths of one machine, leftovers."""
+"""What must not be in the repository: download addresses, paths of one machine, leftovers."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def test_locked_npm_packages_have_a_hash() -> None:
 
 def test_locked_python_packages_have_a_version_and_hashes() -> None:
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    entries = [
-        entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text) if not entry.startswith("#")
-    ]
+    entries = [entry for entry in re.split(r"\n(?=[A-Za-z0-9])", text) if not entry.startswith("#")]
     assert entries
     loose = [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
     assert loose == []

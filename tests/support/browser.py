@@ -1,6 +1,6 @@
-"""What the tests ask of a browser, whichever it is: a window with one page. Chromium and Firefox implement it.
+"""What the tests ask of a browser, whichever it is: a window with one page.
 
-Nothing here knows Synedrion's pages; `participant.py` does.
+Implemented by `chromium.py` and `firefox.py`. Nothing here knows our pages; `participant.py` does.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Window(Protocol):
         """Load `address` and wait for it."""
 
     async def call(self, function: str, *arguments: Any) -> Any:
-        """Return the JSON value of the JavaScript `function` (an expression) called with JSON values."""
+        """Return the JSON value of the JavaScript `function` called with JSON values."""
 
     async def screenshot(self, path: Path) -> None:
         """Write what is seen as PNG."""

@@ -1,6 +1,6 @@
-"""Firefox ESR behind `browser.Window`, driven by WebDriver BiDi over one WebSocket, headless, with fake devices.
+"""Firefox ESR behind `browser.Window`: headless, fake devices, WebDriver BiDi over a WebSocket.
 
-Playwright cannot drive a stock Firefox. Only the commands we use: https://www.w3.org/TR/webdriver-bidi/
+Playwright cannot drive a stock Firefox. Only the commands we use (W3C WebDriver BiDi).
 """
 
 from __future__ import annotations
@@ -155,9 +155,11 @@ class FirefoxWindow:
 
     async def screenshot(self, path: Path) -> None:
         """Write what is seen as PNG."""
-        shot = await self._session.command("browsingContext.captureScreenshot", context=self._context)
+        shot = await self._session.command(
+            "browsingContext.captureScreenshot", context=self._context
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
     async def resize(self, viewport: Viewport) -> None:
         """Give the window another inner size."""
@@ -193,8 +195,7 @@ async def running_firefox() -> AsyncIterator[Firefox]:
     """Start Firefox with a new profile; both end with the block."""
     port = _free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        lines = [f'user_pref("{key}", {json.dumps(value)});' for key, value in PREFERENCES.items()]
-        Path(profile, "user.js").write_text("\n".join(lines), encoding="utf-8")
+        _write_preferences(Path(profile, "user.js"))
         process = await asyncio.create_subprocess_exec(
             executable("firefox-esr"), "--headless", "--profile", profile,
             "--remote-debugging-port", str(port),
@@ -222,6 +223,11 @@ async def running_firefox() -> AsyncIterator[Firefox]:
                 reader.cancel()
         finally:
             await _stop(process)
+
+
+def _write_preferences(path: Path) -> None:
+    lines = [f'user_pref("{key}", {json.dumps(value)});' for key, value in PREFERENCES.items()]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 async def _connect(http: aiohttp.ClientSession, port: int) -> aiohttp.ClientWebSocketResponse:

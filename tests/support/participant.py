@@ -1,83 +1,30 @@
-"""A person in a room, in a real browser, on the real page: enters through the lobby, presses its controls, sees and hears.
+"""A person in a room, in a real browser, on the real page.
 
-What it sees comes from the page's read-only `window.synedrion` and the browser's own WebRTC statistics.
+It enters through the lobby and presses the page's controls. What it sees and hears comes from the
+page's read-only `window.synedrion` and the browser's own WebRTC statistics.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from tests.support.browser import DEADLINE_S, Window, eventually
 
-ENTER = """async (name, role) => {
-  document.querySelector('#name').value = name;
-  document.querySelector('#role').value = role;
-  document.querySelector('.lobby-join').click();
-}"""
-LOBBY_IS_READY = """async (wantsDevices) => {
-  const join = document.querySelector('.lobby-join');
-  const shown = document.querySelector('.preview-video');
-  return join !== null && !join.disabled && (!wantsDevices || shown?.srcObject?.active === true);
-}"""
-SIGHT = """async () => {
-  const { peerConnection, state, link, assignment } = window.synedrion;
-  if (state === null || peerConnection === null) return null;
-  const report = [...(await peerConnection.getStats()).values()];
-  const mids = new Map(peerConnection.getTransceivers().flatMap(({ mid, receiver }) => [[receiver.track.id, mid]]));
-  const streams = (type) => report.filter((each) => each.type === type && (type === 'outbound-rtp' || each.packetsReceived));
-  const carries = (mid) => {
-    const { participant = null, source = null } = state.sources.get(mid) ?? {};
-    return { participant, source };
-  };
-  return {
-    link,
-    self: state.self,
-    participants: [...state.participants.values()],
-    speakers: [...state.speakers],
-    chat: state.chat,
-    media_state: state.mediaState,
-    connection: peerConnection.connectionState,
-    local_sdp: peerConnection.currentLocalDescription?.sdp ?? '',
-    assignment: Object.fromEntries(assignment),
-    inbound: streams('inbound-rtp').map((each) => {
-      const mid = each.mid ?? mids.get(each.trackIdentifier);
-      return { ...each, mid, ...carries(mid) };
-    }),
-    outbound: streams('outbound-rtp'),
-  };
-}"""
-START_WATCH = """async () => {
-  const { peerConnection } = window.synedrion;
-  const watch = { last: new Map(), longest: new Map(), isOn: true };
-  window.watchOfStalls = watch;
-  const look = async () => {
-    if (!watch.isOn) return;
-    const now = performance.now();
-    for (const each of (await peerConnection.getStats()).values()) {
-      if (each.type !== 'inbound-rtp' || each.kind !== 'video') continue;
-      const last = watch.last.get(each.ssrc);
-      if (last === undefined || last.packets !== each.packetsReceived) {
-        watch.last.set(each.ssrc, { packets: each.packetsReceived, at: now });
-      } else {
-        watch.longest.set(each.ssrc, Math.max(watch.longest.get(each.ssrc) ?? 0, now - last.at));
-      }
-    }
-    setTimeout(look, 40);
-  };
-  await look();
-}"""
-STOP_WATCH = """async () => {
-  const watch = window.watchOfStalls;
-  watch.isOn = false;
-  return [...watch.last].filter(([, last]) => last.packets > 0).map(([ssrc]) => watch.longest.get(ssrc) ?? 0);
-}"""
+_PROBE = Path(__file__).with_name("room_probe.js").read_text(encoding="utf-8")
+
+
+async def probe(window: Window, function: str, *arguments: Any) -> Any:
+    """Return what a function of room_probe.js returns in the window's page."""
+    return await window.call(f"(...values) => {_PROBE}.{function}(...values)", *arguments)
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One received RTP stream. Counters since the transport began; 0 where a browser does not count."""
+    """One received RTP stream. Counters since the transport began, 0 if a browser has none."""
 
     mid: str
     kind: str
@@ -159,6 +106,10 @@ class Sight(msgspec.Struct, frozen=True):
         """Return what is known of the participant."""
         return next((each for each in self.participants if each.participant == participant), None)
 
+    def on_mid(self, mid: str | None) -> Inbound | None:
+        """Return the stream of an m-line."""
+        return next((each for each in self.inbound if each.mid == mid), None)
+
     def _carrying(self, kind: str, participant: str, source: str) -> Inbound | None:
         wanted = (kind, participant, source)
         return next(
@@ -176,13 +127,17 @@ class Participant:
         self.id = ""
         """Participant id, known after `enter`."""
 
+    async def probe(self, function: str, *arguments: Any) -> Any:
+        """Return what a function of room_probe.js returns in this page."""
+        return await probe(self.window, function, *arguments)
+
     async def enter(
         self, address: str, *, role: str = "member", wants_devices: bool = True
     ) -> None:
         """Open the room at `address`, pass the lobby, wait until the media flows."""
         await self.window.open(address)
         await self.wait_for_lobby(wants_devices=wants_devices)
-        await self.window.call(ENTER, self.name, role)
+        await self.probe("enter", self.name, role)
         sight = await self.wait(lambda seen: seen.connection == "connected", "media connected")
         self.id = sight.self
 
@@ -190,17 +145,17 @@ class Participant:
         """Wait until the lobby shows the camera."""
 
         async def is_ready() -> bool:
-            return bool(await self.window.call(LOBBY_IS_READY, wants_devices))
+            return bool(await self.probe("lobbyIsReady", wants_devices))
 
         await eventually(is_ready, bool, f"lobby of {self.name} ready")
 
     async def see(self) -> Sight | None:
         """Return what is seen now; None while not in a call."""
-        seen: Any = await self.window.call(SIGHT)
+        seen: Any = await self.probe("sight")
         return None if seen is None else msgspec.convert(seen, Sight, strict=False)
 
     async def wait(
-        self, is_met: Any, what: str, *, deadline_s: float = DEADLINE_S
+        self, is_met: Callable[[Sight], bool], what: str, *, deadline_s: float = DEADLINE_S
     ) -> Sight:
         """Return the first sight that `is_met` holds for; see `browser.eventually`."""
         seen = await eventually(
@@ -213,26 +168,31 @@ class Participant:
         return seen
 
     async def press(self, control: str) -> None:
-        """Press a control of the toolbar: `microphone`, `camera`, `screen`, `hand`, `chat`, `view`, `leave`."""
-        await self.window.call(f"async () => document.querySelector('.control-{control}').click()")
+        """Press a control of the toolbar, such as `microphone`, `view` or `leave`."""
+        await self.probe("press", control)
 
     async def say(self, text: str) -> None:
         """Send a chat message; the panel must be open."""
-        await self.window.call(
-            """async (text) => {
-              document.querySelector('#chat-input').value = text;
-              document.querySelector('.chat-send').click();
-            }""",
-            text,
-        )
+        await self.probe("say", text)
+
+    async def forbid_microphone(self, name: str) -> None:
+        """As a moderator, take the microphone of who is called `name` away."""
+        await self.press("participants")
+
+        async def is_open() -> bool:
+            return bool(await self.probe("openActions", name))
+
+        await eventually(is_open, bool, f"actions on {name}")
+        await self.probe("forbidMicrophone")
+        await self.press("participants")
 
     async def start_watch(self) -> None:
         """Begin to measure stalls of the video streams received by the present transport."""
-        await self.window.call(START_WATCH)
+        await self.probe("startWatch")
 
     async def stop_watch(self) -> list[float]:
-        """Return each stream's longest time without a packet since `start_watch`, in milliseconds."""
-        stalls: list[float] = await self.window.call(STOP_WATCH)
+        """Return each stream's longest time without a packet since `start_watch`, in ms."""
+        stalls: list[float] = await self.probe("stopWatch")
         return stalls
 
 
@@ -275,8 +235,10 @@ async def perceive(
         deadline_s=deadline_s,
     )
     await viewer.wait(
-        lambda sight: (not sees or frames(sight) > frames(first) + 5)
-        and (not hears or energy(sight) > energy(first)),
+        lambda sight: (
+            (not sees or frames(sight) > frames(first) + 5)
+            and (not hears or energy(sight) > energy(first))
+        ),
         f"goes on to see and hear {other}",
         deadline_s=deadline_s,
     )

@@ -1,4 +1,4 @@
-"""The whole service as people start it (`synedrion serve`), with ports and a data folder of its own."""
+"""The whole service as people start it, with ports and a data folder of its own."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class Service:
     """UDP port of the council worker."""
     kep_media_port: int
     log: Path
-    _rooms_given: int = 0
+    rooms_given: int = 0
 
     def new_room(self, query: str = "") -> str:
         """Return the address of a council room that no test has entered yet."""
-        self._rooms_given += 1
-        assert self._rooms_given <= COUNCIL_ROOMS, "more rooms are wanted than the config has"
-        return f"{self.base}/rooms/council-{self._rooms_given}{query}"
+        self.rooms_given += 1
+        assert self.rooms_given <= COUNCIL_ROOMS, "more rooms are wanted than the config has"
+        return f"{self.base}/rooms/council-{self.rooms_given}{query}"
 
     @property
     def kep_room(self) -> str:
@@ -101,7 +101,9 @@ class Service:
         async with aiohttp.ClientSession() as http, http.get(f"{self.base}/metrics") as answer:
             text = await answer.text()
         return {
-            match["name"] + (f"{{{match['labels']}}}" if match["labels"] else ""): float(match["value"])
+            match["name"] + (f"{{{match['labels']}}}" if match["labels"] else ""): float(
+                match["value"]
+            )
             for match in _SAMPLE.finditer(text)
         }
 
@@ -124,10 +126,12 @@ class Service:
 
     def log_tail(self, lines: int = 40) -> str:
         """Return the end of the log."""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return "\n".join(
+            self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        )
 
     def _child(self, word: str, named: str = "") -> int:
-        """Return the child whose command line has `word`; of several the one that listens as `named`."""
+        """Return the child whose command line has `word`, among workers that named `named`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         found = [int(each) for each in children.split() if word in _command_line(int(each))]
         if named and len(found) > 1:
@@ -139,7 +143,7 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
-    """Start the service with its data in `folder`; it ends with the block, its log stays in `OUTPUT`."""
+    """Start the service with its data in `folder`; it ends with the block, its log stays."""
     http_port, media_port, kep_media_port = free_ports()
     config = folder / "synedrion.toml"
     rooms = [("council", f"council-{number}", TITLE.format(number=number))
@@ -167,9 +171,7 @@ async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
             # Asyncio's debug mode is for the tests' own loop: in the service it would cost time.
             env={key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"},
         )  # fmt: skip
-    service = Service(
-        process, f"http://127.0.0.1:{http_port}", media_port, kep_media_port, log
-    )
+    service = Service(process, f"http://127.0.0.1:{http_port}", media_port, kep_media_port, log)
     try:
         await service.wait_until_ready()
         yield service
