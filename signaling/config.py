@@ -25,7 +25,7 @@ class HttpConfig:
     host: str = "127.0.0.1"
     """Address to listen on. Default: this machine only."""
     port: int = 8080
-    """TCP port, 1 to 65535; 0 lets the system choose."""
+    """TCP port, 1 to 65535."""
     origins: list[str] = field(default_factory=list)
     """Origins of our own pages, such as `https://meet.example.gr`. Compared whole. Empty: what is
     derived from host and port, which is right without a proxy."""
@@ -162,8 +162,8 @@ def find_problems(config: Config) -> list[str]:
 
 def _http_problems(http: HttpConfig) -> list[str]:
     problems = []
-    if not 0 <= http.port <= 65535:
-        problems.append(f"http.port = {http.port}: a TCP port is 0 to 65535")
+    if not 1 <= http.port <= 65535:
+        problems.append(f"http.port = {http.port}: a TCP port is 1 to 65535")
     if bool(http.tls_certificate) != bool(http.tls_key):
         problems.append("http.tls_certificate and http.tls_key: give both or neither")
     for origin in http.origins:

@@ -95,7 +95,9 @@ class DemoTokens:
             self._buckets.popitem(last=False)
         if not bucket.take(now_s):
             delay_s = max(1, round(bucket.delay_s(now_s)))
-            raise web.HTTPTooManyRequests(text="rate_limited", headers={"Retry-After": str(delay_s)})
+            raise web.HTTPTooManyRequests(
+                text="rate_limited", headers={"Retry-After": str(delay_s)}
+            )
 
 
 async def _read_body(request: web.Request) -> bytes:

@@ -24,7 +24,7 @@ decision, made here, not an accident."""
 
 def configure_logs(level: str) -> None:
     """Send structlog and the standard library's log through the same chain."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -45,7 +45,7 @@ from signaling.worker_link import RoomDirectory
 log = structlog.get_logger(__name__)
 
 HARD_MESSAGE_BYTES = 128 * 1024
-"""aiohttp gives up on a message here (close 1009). The session refuses with an error before that."""
+"""aiohttp gives up on a message here (close 1009). The session refuses before, with an error."""
 HEARTBEAT_S = 20.0
 """WebSocket pings; without a pong within half of it the socket is lost."""
 CLOSE_TIMEOUT_S = 2.0
@@ -84,16 +84,20 @@ class SocketConnection:
     async def run(self) -> None:
         """Serve the socket until it is closed and its last call is answered."""
         async with asyncio.TaskGroup() as tasks:
-            writer = tasks.create_task(self._write(), name="socket-writer")
+            reader = tasks.create_task(self._read(), name="socket-reader")
+            writer = tasks.create_task(self._write(reader), name="socket-writer")
             timer = tasks.create_task(self._watch_time(), name="socket-timer")
             tasks.create_task(self._do_calls(), name="socket-caller")
             try:
-                await self._read()
+                await asyncio.wait([reader])
             finally:
                 self._apply(self._session.handle_socket_lost())
                 self._calls.put_nowait(None)
                 timer.cancel()
-                writer.cancel()
+                if (
+                    not self._is_closing
+                ):  # otherwise it is in the closing handshake, with a time-out
+                    writer.cancel()
 
     def handle_shutdown(self, retry_after_ms: int) -> None:
         """Say goodbye: this process stops."""
@@ -138,13 +142,17 @@ class SocketConnection:
             else:
                 return
 
-    async def _write(self) -> None:
+    async def _write(self, reader: asyncio.Task[None]) -> None:
         while True:
             await self._has_outgoing.wait()
             self._has_outgoing.clear()
             while self._outgoing:
                 item = self._outgoing.popleft()
                 if isinstance(item, CloseSocket):
+                    # aiohttp waits for the client's close frame (RFC 6455 §7.1.1) only if nobody
+                    # else is reading; otherwise it cuts the connection under the close code.
+                    reader.cancel()
+                    await asyncio.wait([reader])
                     await self._socket.close(code=item.code, message=item.reason.encode())
                     return
                 self._outgoing_bytes -= len(item)

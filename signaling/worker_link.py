@@ -62,8 +62,8 @@ class WorkerLink:
         self.address = address
         self.restarts = 0
         """Restarts of the worker seen by this process."""
-        self.is_ready = False
-        """Connected, and its rooms are adopted."""
+        self.ready = asyncio.Event()
+        """Set while connected, with its rooms adopted."""
         self._rooms = rooms
         self._client = make_client(address.socket_path, self._on_event, self._on_state)
         self._held_events: list[rpc.Event] | None = []
@@ -72,6 +72,11 @@ class WorkerLink:
         """One item per connection made: whether the worker was restarted."""
         self._must_rejoin = False
         self._posted: asyncio.Queue[rpc.Request] = asyncio.Queue(MAX_POSTED)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected, with its rooms adopted."""
+        return self.ready.is_set()
 
     async def run(self) -> None:
         """Stay connected, adopt after each connection, do what is posted. Until cancelled."""
@@ -132,7 +137,7 @@ class WorkerLink:
         log.info(
             "worker state", worker=self.address.name, connected=is_connected, restarted=restarted
         )
-        self.is_ready = False
+        self.ready.clear()
         self._held_events = []
         if is_connected:
             self.restarts += restarted
@@ -170,7 +175,7 @@ class WorkerLink:
         if not was_restarted:
             await self._attach_again()
         self._must_rejoin = False
-        self.is_ready = True
+        self.ready.set()
         log.info("rooms adopted", worker=self.address.name, rooms=len(states))
 
     async def _rejoin(self, entry: RoomEntry) -> None:
@@ -277,6 +282,12 @@ class RoomDirectory:
         for link in self.links:
             if entry is not None and link.address.name == entry.worker:
                 link.post(request)
+
+    async def wait_ready(self) -> None:
+        """Return when every worker is connected and adopted."""
+        while not self.is_ready:
+            for link in self.links:
+                await link.ready.wait()
 
     @property
     def is_ready(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from sfu.rpc_messages import Histogram, WorkerStatistics
 from signaling.worker_link import WorkerLink
@@ -75,9 +75,13 @@ class WorkerCollector(Collector):
             family = HistogramMetricFamily(name, text, labels=LABELS)
             for labels, known in self._known:
                 histogram = value(known)
-                buckets = [(floatToGoString(le), float(n)) for le, n in histogram.buckets]
+                buckets = [(_bound(le), float(n)) for le, n in histogram.buckets]
                 family.add_metric(labels, buckets, histogram.total)
             yield family
+
+
+def _bound(value: float) -> str:
+    return "+Inf" if math.isinf(value) else repr(value)
 
 
 def _labels(link: WorkerLink) -> list[str]:
@@ -92,7 +96,12 @@ GAUGES: tuple[ByLabel, ...] = (
     ("sfu_engine", "Gauges of the engine.", "gauge", lambda known: known.engine_gauges),
 )
 COUNTERS: tuple[ByLabel, ...] = (
-    ("sfu_handshakes", "DTLS handshakes done, by version.", "tls", lambda known: known.tls_versions),
+    (
+        "sfu_handshakes",
+        "DTLS handshakes done, by version.",
+        "tls",
+        lambda known: known.tls_versions,
+    ),
     ("sfu_srtp", "Handshakes done, by SRTP profile.", "profile", lambda known: known.srtp_profiles),
     (
         "sfu_handshake_failures",
@@ -108,7 +117,12 @@ COUNTERS: tuple[ByLabel, ...] = (
         "reason",
         lambda known: known.engine_drops,
     ),
-    ("sfu_engine_events", "Counters of the engine.", "counter", lambda known: known.engine_counters),
+    (
+        "sfu_engine_events",
+        "Counters of the engine.",
+        "counter",
+        lambda known: known.engine_counters,
+    ),
 )
 HISTOGRAMS: tuple[tuple[str, str, Callable[[WorkerStatistics], Histogram]], ...] = (
     ("sfu_handshake_seconds", "DTLS handshake.", lambda known: known.handshake_time),

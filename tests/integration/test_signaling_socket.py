@@ -88,7 +88,9 @@ async def test_message_in_many_fragments_counts_as_one() -> None:
 
         with pytest.raises((ConnectionError, aiohttp.ClientError)):
             for _ in range(200_000):
-                await writer.send_frame(b"x" * 64, 0x1 if _ == 0 else 0x0)  # no FIN is possible here
+                await writer.send_frame(
+                    b"x" * 64, 0x1 if _ == 0 else 0x0
+                )  # no FIN is possible here
         assert await client.closed() in (CloseCode.TOO_LARGE, 1002, 1006, None)
 
 
@@ -175,7 +177,9 @@ async def test_socket_that_never_joins_is_closed() -> None:
 
 
 async def test_idle_socket_is_closed() -> None:
-    async with running_server(session_limits=SessionLimits(join_timeout_s=0.5, idle_timeout_s=0.2)) as server:
+    async with running_server(
+        session_limits=SessionLimits(join_timeout_s=0.5, idle_timeout_s=0.2)
+    ) as server:
         client = await server.joined()
 
         assert await client.closed() == CloseCode.IDLE

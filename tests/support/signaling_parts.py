@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,34 +190,38 @@ class Socket:
     # ---- the shell's work
 
     def apply(self, outputs: list[Output]) -> None:
-        table = self.world.table
         for output in outputs:
             match output:
                 case Send(message):
                     assert self.closed is None, f"{message} after the close"
                     self.sent.append(msgspec.json.decode(msgspec.json.encode(message)))
+                case Call(request) if self.holds_calls:
+                    self.held.append(request)
                 case Call(request):
-                    if self.holds_calls:
-                        self.held.append(request)
-                    else:
-                        self._do(request)
+                    self._do(request)
                 case Post(request):
                     self._post(request)
-                case Enter(room, participant):
-                    table.enter(room, participant, self)
-                case Attach(room, participant):
-                    table.attach(room, participant, self)
-                case Exit(room, participant, is_resumable, restore):
-                    if restore is not None:
-                        self._post(restore)
-                    if table.exit(room, participant, self, is_resumable):
-                        self._post(rpc.Detach(room=room, participant=participant))
-                case Broadcast(room, message):
-                    table.broadcast(room, message)
-                case TellReason(room, participant, reason):
-                    table.tell_reason(room, participant, reason)
                 case CloseSocket():
                     self.closed = output
+                case _:
+                    self._apply_in_room(output)
+
+    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | TellReason) -> None:
+        table = self.world.table
+        match output:
+            case Enter(room, participant):
+                table.enter(room, participant, self)
+            case Attach(room, participant):
+                table.attach(room, participant, self)
+            case Exit(room, participant, is_resumable, restore):
+                if restore is not None:
+                    self._post(restore)
+                if table.exit(room, participant, self, is_resumable):
+                    self._post(rpc.Detach(room=room, participant=participant))
+            case Broadcast(room, message):
+                table.broadcast(room, message)
+            case TellReason(room, participant, reason):
+                table.tell_reason(room, participant, reason)
 
     def _do(self, request: Any) -> None:
         try:
@@ -236,7 +241,5 @@ class Socket:
         raise AssertionError("the fake worker never waits")
 
     def _post(self, request: Any) -> None:
-        try:
+        with contextlib.suppress(SfuError):
             self._call(request)
-        except SfuError:
-            pass

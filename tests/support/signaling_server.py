@@ -25,7 +25,7 @@ from signaling.demo import DemoSettings
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
-from signaling.randomness import SystemRandomness
+from signaling.randomness import Randomness, SystemRandomness
 from signaling.rooms import RoomTable
 from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
@@ -88,7 +88,7 @@ class ControlPlane:
     """One control-plane process's worth: it can be stopped and started again on the same port."""
 
     def __init__(self, workers: list[WorkerProcess], folder: Path, key: TokenKey,
-                 settings: AppSettings, port: int = 0) -> None:  # fmt: skip
+                 settings: AppSettings, randomness: Randomness, port: int = 0) -> None:  # fmt: skip
         self.key = key
         self.port = port
         addresses = [
@@ -102,7 +102,7 @@ class ControlPlane:
             directory=self.directory,
             key=key,
             clock=read_clocks,
-            randomness=SystemRandomness(),
+            randomness=randomness,
             folders=WebFolders(folder / "templates", folder / "static"),
             registry=registry,
             metrics=SignalingMetrics(registry),
@@ -142,12 +142,15 @@ class Server:
 
     folder: Path
     settings: AppSettings
+    randomness: Randomness = field(default_factory=SystemRandomness)
     key: TokenKey = field(default_factory=TokenKey.generate)
 
     def __post_init__(self) -> None:
         self.workers = [WorkerProcess(each, self.folder / "run") for each in RoomClass]
-        self.control = ControlPlane(self.workers, self.folder, self.key, self.settings)
-        self.http = aiohttp.ClientSession()
+        self.control = ControlPlane(
+            self.workers, self.folder, self.key, self.settings, self.randomness
+        )
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
 
     def worker(self, room_class: RoomClass = RoomClass.COUNCIL) -> WorkerProcess:
         return next(each for each in self.workers if each.room_class is room_class)
@@ -158,7 +161,9 @@ class Server:
         for worker in self.workers:
             worker.fake.disconnect()
         port = self.control.port
-        self.control = ControlPlane(self.workers, self.folder, self.key, self.settings, port)
+        self.control = ControlPlane(
+            self.workers, self.folder, self.key, self.settings, self.randomness, port
+        )
         await self.control.start()
 
     def token(self, *, room: str = COUNCIL_ROOM.room, name: str = "Άννα",
@@ -240,7 +245,7 @@ class Client:
 async def until(condition: Any, seconds: float = 5.0) -> None:
     """Wait until `condition()` is true."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -262,7 +267,9 @@ def default_settings() -> AppSettings:
 
 
 @contextlib.asynccontextmanager
-async def running_server(**changes: Any) -> AsyncIterator[Server]:
+async def running_server(
+    randomness: Randomness | None = None, **changes: Any
+) -> AsyncIterator[Server]:
     """Run workers and a control plane; `changes` are to the settings."""
     with tempfile.TemporaryDirectory(prefix="syn") as name:
         folder = Path(name)
@@ -272,7 +279,8 @@ async def running_server(**changes: Any) -> AsyncIterator[Server]:
         (folder / "outside.txt").write_text("outside")
         for template, text in TEMPLATES.items():
             (folder / "templates" / template).write_text(text)
-        server = Server(folder, replace(default_settings(), **changes))
+        settings = replace(default_settings(), **changes)
+        server = Server(folder, settings, randomness or SystemRandomness())
         try:
             for worker in server.workers:
                 await worker.start()

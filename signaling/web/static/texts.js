@@ -83,7 +83,7 @@ export const TEXTS = {
   'room.participants_count': ['{count} συμμετέχοντες', '{count} participants'],
   'room.alone': ['Είστε μόνο εσείς στην αίθουσα.', 'You are the only one in the room.'],
   'room.stage': ['Εικόνα που προβάλλεται', 'Picture on stage'],
-  'room.gallery': ['Συμμετέχοντες', 'Participants'],
+  'room.gallery': ['Εικόνες συμμετεχόντων', 'Pictures of the participants'],
   'tile.you': ['{name} (εσείς)', '{name} (you)'],
   'tile.screen_of': ['Οθόνη: {name}', 'Screen: {name}'],
   'tile.muted': ['κλειστό μικρόφωνο', 'microphone off'],

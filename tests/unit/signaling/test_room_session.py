@@ -8,7 +8,7 @@ import pytest
 
 from sfu import rpc_messages as rpc
 from sfu.errors import ErrorCode as SfuErrorCode
-from sfu.errors import RoomFull, WorkerUnavailable
+from sfu.errors import InternalError, RoomFull, WorkerUnavailable
 from sfu.values import Role
 from signaling.errors import WIRE_CODES, CloseCode, ErrorCode, request_error_of
 from signaling.limits import SessionLimits
@@ -275,7 +275,7 @@ def test_hand_of_another_may_be_lowered_by_a_moderator_only() -> None:
     assert lowered is not None and lowered.hand_raised_order is None
 
 
-MODERATION = [
+MODERATION: list[dict[str, Any]] = [
     {"type": "allow", "participant": "p1", "source": "microphone", "allowed": False},
     {"type": "kick", "participant": "p1"},
     {"type": "close_room"},
@@ -587,13 +587,10 @@ def test_internal_failures_say_nothing_about_us() -> None:
     socket = world.joined()
     socket.holds_calls = True
     socket.send(type="layout", id=1, video=[])
-    error = WIRE_CODES[SfuErrorCode.INTERNAL]
-    from sfu.errors import InternalError
-
     result = request_error_of(InternalError(detail="secret path"))
     socket.apply(socket.session.handle_call_result(result, world.clock()))
 
-    assert error is ErrorCode.INTERNAL
+    assert result.code is ErrorCode.INTERNAL
     assert "secret" not in str(socket.sent[-1])
 
 

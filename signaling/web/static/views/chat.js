@@ -21,8 +21,9 @@ export class ChatView {
   constructor(root, translate, language, send) {
     this.translate = translate;
     this.send = send;
-    this.time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
-    this.log = element('ul', { class: 'chat-log', role: 'log', 'aria-label': translate('panel.chat'), tabindex: '0' });
+    this.time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+    this.list = element('ul', { class: 'chat-list' });
+    this.log = element('div', { class: 'chat-log', role: 'log', 'aria-label': translate('panel.chat'), tabindex: '0' }, this.list);
     this.empty = element('p', { class: 'chat-empty' }, translate('panel.chat_empty'));
     this.input = element('textarea', { id: 'chat-input', class: 'chat-input', rows: 2, maxlength: MAX_TEXT });
     this.input.addEventListener('keydown', (event) => {
@@ -46,8 +47,8 @@ export class ChatView {
     if (state.chat === this.#shown) return;
     const isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < FOLLOW_PX;
     const known = new Set(this.#shown);
-    this.log.append(...state.chat.filter((entry) => !known.has(entry)).map((entry) => this.#entry(entry, state)));
-    while (this.log.children.length > state.chat.length) this.log.firstElementChild?.remove();
+    this.list.append(...state.chat.filter((entry) => !known.has(entry)).map((entry) => this.#entry(entry, state)));
+    while (this.list.children.length > state.chat.length) this.list.firstElementChild?.remove();
     this.#shown = state.chat;
     setAttribute(this.empty, 'hidden', state.chat.length > 0);
     if (isAtEnd) this.log.scrollTop = this.log.scrollHeight;

@@ -52,6 +52,8 @@ export class RoomView {
   open() {
     document.body.classList.add('in-call');
     this.root.hidden = false;
+    // Two people talk: the other one large.
+    if (this.call.state?.roomClass === 'kep') this.tiles.view = 'speaker';
     this.#render();
     byId('room-title').focus();
   }

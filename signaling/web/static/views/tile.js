@@ -80,16 +80,17 @@ export class Tile {
     setText(this.avatar, initials(name));
     setAttribute(this.avatar, 'data-shade', shadeOf(info.participant));
     const shown = isSelf ? translate('tile.you', { name }) : name;
-    setText(this.name, source === 'screen' ? translate('tile.screen_of', { name: shown }) : shown);
+    const titled = source === 'screen' ? translate('tile.screen_of', { name: shown }) : shown;
+    setText(this.name, info.is_connected ? titled : `${titled} · ${translate('tile.away')}`);
     const order = info.hand_raised_order;
     const facts = [
       !hasTrack(info, 'microphone') && translate('tile.muted'),
       !hasTrack(info, 'camera') && translate('tile.camera_off'),
       order !== null && translate('tile.hand', { order }),
       this.#isSpeaking && translate('tile.speaking'),
-      !info.is_connected && translate('tile.away'),
     ];
-    setText(this.facts, source === 'screen' ? '' : `, ${facts.filter(Boolean).join(', ')}`);
+    const said = facts.filter(Boolean);
+    setText(this.facts, source === 'screen' || said.length === 0 ? '' : `, ${said.join(', ')}`);
   }
 
   /**

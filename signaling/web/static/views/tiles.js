@@ -44,7 +44,7 @@ export class TilesView {
     this.stageTile = new Tile(translate, (participant) => this.togglePin(participant));
     this.stageTile.root.classList.add('tile-stage');
     this.stage = element('ul', { class: 'stage', 'aria-label': translate('room.stage'), hidden: true }, this.stageTile.root);
-    this.grid = element('ul', { class: 'tiles', 'aria-label': translate('room.gallery') });
+    this.grid = element('ul', { class: 'tiles' });
     this.gallery = element('div', { class: 'gallery', tabindex: '0', role: 'region', 'aria-label': translate('room.gallery') }, this.grid);
     this.empty = element('p', { class: 'gallery-empty' }, translate('room.alone'));
     root.append(this.stage, this.gallery, this.empty);
@@ -144,18 +144,20 @@ export class TilesView {
     return this.call.media?.videoTrack(mid) ?? null;
   }
 
-  /** Give the grid its columns; beside a large picture the style sheet does. */
+  /** Give the tiles their width; beside a large picture the style sheet does. */
   #arrange() {
     const { clientWidth: width, clientHeight: height } = this.gallery;
     if (this.#stage !== null || width === 0) {
       this.#tileHeight = STRIP_TILE_HEIGHT_PX;
-      this.grid.style.removeProperty('grid-template-columns');
+      this.grid.style.removeProperty('--tile-width');
+      this.grid.style.removeProperty('max-width');
       return;
     }
     const minWidth = width < NARROW_PX ? MIN_TILE_WIDTH_PX.narrow : MIN_TILE_WIDTH_PX.wide;
     const grid = layoutGrid(width, height, this.#choices.length, GAP_PX, minWidth);
     this.#tileHeight = grid.tileHeight;
-    this.grid.style.setProperty('grid-template-columns', `repeat(${grid.columns}, ${grid.tileWidth}px)`);
+    this.grid.style.setProperty('--tile-width', `${grid.tileWidth}px`);
+    this.grid.style.setProperty('max-width', `${grid.columns * (grid.tileWidth + GAP_PX) - GAP_PX}px`);
     this.gallery.classList.toggle('gallery-scrolls', grid.scrolls);
   }
 
