@@ -30,7 +30,7 @@ from tests.support.samples import (
     video_section,
 )
 
-T = TypeVar("T", bound=Output)
+T = TypeVar("T")
 
 
 def digest(secret: str) -> bytes:
@@ -111,7 +111,7 @@ class RoomDriver:
 
     def take(self, kind: type[T]) -> list[T]:
         """Return and forget the outputs of one kind so far."""
-        found = [output for output in self.outputs if isinstance(output, kind)]
+        found: list[T] = [output for output in self.outputs if isinstance(output, kind)]
         self.outputs = [output for output in self.outputs if not isinstance(output, kind)]
         return found
 
@@ -149,10 +149,10 @@ class RoomDriver:
     def transport(self, participant: str, event: TransportEvent) -> None:
         self.do(self.room.handle_transport(participant, event, self.now))
 
-    def enter(self, *participants: str, **options: Grants) -> None:
+    def enter(self, *participants: str) -> None:
         """Join, offer and connect, each in turn."""
         for participant in participants:
-            self.join(participant, **options)
+            self.join(participant)
             self.offer(participant)
             self.connect(participant)
 
