@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfu.config import MediaConfig
+from sfu.config import MediaConfig, WorkerConfig
 from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
 from signaling.addresses import parse_networks
@@ -26,29 +26,27 @@ class HttpConfig:
     """Address to listen on. Default: this machine only."""
     port: int = 8080
     """TCP port, 1 to 65535."""
-    origins: list[str] = field(default_factory=list)
+    origins: tuple[str, ...] = ()
     """Origins of our own pages, such as `https://meet.example.gr`. Compared whole. Empty: what is
     derived from host and port, which is right without a proxy."""
-    trusted_proxies: list[str] = field(default_factory=list)
+    trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) whose X-Forwarded-For is believed. Empty: none."""
     tls_certificate: str = ""
     """PEM file with the certificate chain. Empty: plain HTTP, for development or behind a proxy."""
     tls_key: str = ""
     """PEM file with its private key."""
-    metrics_from: list[str] = field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Networks (CIDR) that may read /metrics."""
 
 
 @dataclass(frozen=True)
-class WorkerConfig:
+class WorkerEntry:
     """One media worker process."""
 
     name: str
-    """Unique: letters a to z, digits, hyphens. Names the socket and the log lines."""
+    """Unique: letters a to z, digits, hyphens. Names the socket, the metrics and the log lines."""
     room_class: RoomClass
     """`council` or `kep`. A room is only placed on a worker of its class."""
-    media: MediaConfig = field(default_factory=MediaConfig)
-    """Its UDP port and limits."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class DemoConfig:
     """Room tokens one address gets at once."""
     tokens_per_second: float = 10.0
     """Room tokens a second for one address after that."""
-    rooms: list[DemoRoom] = field(default_factory=list)
+    rooms: tuple[DemoRoom, ...] = ()
     """The rooms."""
 
 
@@ -93,8 +91,10 @@ class Config:
     """Keys and sockets; relative to the folder the service is started in. Made with mode 0700."""
     http: HttpConfig = field(default_factory=HttpConfig)
     """Pages and WebSocket."""
-    workers: list[WorkerConfig] = field(default_factory=list)
-    """Media workers, at least one."""
+    media: MediaConfig = field(default_factory=MediaConfig)
+    """What all media workers have in common."""
+    workers: tuple[WorkerEntry, ...] = ()
+    """Media workers, at least one. The first has `media.first_port`, each further the next."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
     log: LogConfig = field(default_factory=LogConfig)
@@ -110,9 +110,23 @@ class Config:
         """Where the signing key of room tokens is."""
         return Path(self.data_folder) / "room-token-key.pem"
 
-    def socket_path(self, worker: WorkerConfig) -> Path:
+    def socket_path(self, worker: WorkerEntry) -> Path:
         """Return the RPC socket of `worker`."""
         return self.run_folder / f"{worker.name}.sock"
+
+    def worker_configs(self) -> list[WorkerConfig]:
+        """Return what each worker process is started with."""
+        first_port = self.media.first_port
+        return [
+            WorkerConfig(
+                worker=worker.name,
+                room_class=worker.room_class,
+                socket_path=self.socket_path(worker).absolute(),
+                port=first_port + index if first_port else 0,
+                media=self.media,
+            )
+            for index, worker in enumerate(self.workers)
+        ]
 
     @property
     def is_https(self) -> bool:
@@ -140,13 +154,13 @@ def load_config(path: Path) -> Config:
     try:
         mapping: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
+        raise SettingsError([f"{path}: not TOML: {error}"]) from error
     config = load(Config, mapping, str(path))
     problems = find_problems(config)
     if problems:
-        raise SettingsError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise SettingsError([f"{path}: {problem}" for problem in problems])
     return config
 
 
@@ -154,7 +168,7 @@ def find_problems(config: Config) -> list[str]:
     """Return what types cannot say, each with key, value and remedy."""
     return [
         *_http_problems(config.http),
-        *_worker_problems(config.workers),
+        *_worker_problems(config),
         *_demo_problems(config),
         *_log_problems(config.log),
     ]
@@ -181,10 +195,17 @@ def _http_problems(http: HttpConfig) -> list[str]:
     return problems
 
 
-def _worker_problems(workers: list[WorkerConfig]) -> list[str]:
+def _worker_problems(config: Config) -> list[str]:
+    workers = config.workers
     if not workers:
         return ["workers: none: add a [[workers]] table for each class of room"]
     problems = []
+    last_port = config.media.first_port + len(workers) - 1
+    if config.media.first_port and last_port > 65535:
+        problems.append(
+            f"media.first_port = {config.media.first_port}: {len(workers)} workers need as many "
+            "ports up to 65535, use a lower one"
+        )
     names = [worker.name for worker in workers]
     for name in sorted(set(names)):
         if not IDENTIFIER.fullmatch(name):

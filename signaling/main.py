@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from sfu.config import WorkerConfig
 from sfu.settings import SettingsError
 from sfu.values import Role
 from signaling import control_plane
 from signaling.clock import read_clocks
-from signaling.config import Config, WorkerConfig, load_config
+from signaling.config import Config, load_config
 from signaling.grants import initial_grants
 from signaling.logs import configure_logs
 from signaling.pages import roles_of
@@ -56,7 +57,7 @@ def _serve(options: argparse.Namespace) -> int:
     config.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config.run_folder.chmod(0o700)
     command = (sys.executable, "-m", "signaling.main", "control-plane")
-    specs = [_worker_spec(config, worker) for worker in config.workers]
+    specs = [_worker_spec(worker) for worker in config.worker_configs()]
     specs.append(
         ProcessSpec(
             name="control-plane",
@@ -122,17 +123,11 @@ def _version(options: argparse.Namespace) -> int:
     return 0
 
 
-def _worker_spec(config: Config, worker: WorkerConfig) -> ProcessSpec:
-    start = {
-        "name": worker.name,
-        "room_class": worker.room_class,
-        "socket": str(config.socket_path(worker).absolute()),
-        "media": worker.media,
-    }
+def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
     return ProcessSpec(
-        name=f"worker {worker.name}",
+        name=f"worker {worker.worker}",
         command=(sys.executable, "-m", "sfu.worker"),
-        standard_input=msgspec.json.encode(start),
+        standard_input=msgspec.json.encode(worker, enc_hook=str),
     )
 
 

@@ -135,8 +135,14 @@ async def test_flood_is_closed_and_others_are_served() -> None:
         assert any(each.get("code") == ErrorCode.RATE_LIMITED for each in flooder.heard)
 
 
-async def test_slow_reader_is_closed_and_others_are_served() -> None:
-    limits = OutgoingLimits(messages=200, size_bytes=1 << 20)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(OutgoingLimits(messages=200, size_bytes=1 << 40), id="messages"),
+        pytest.param(OutgoingLimits(messages=1 << 40, size_bytes=1 << 20), id="bytes"),
+    ],
+)
+async def test_slow_reader_is_closed_and_others_are_served(limits: OutgoingLimits) -> None:
     async with running_server(outgoing_limits=limits) as server:
         other, slow = await server.joined(), await server.joined()
         transport = slow.socket._conn.transport  # type: ignore[union-attr]

@@ -29,6 +29,7 @@ test('the state before a message is left as it was', () => {
   const before = inRoom(participant('a'));
 
   reduce(before, { type: 'participant_left', participant: 'a', reason: 'left' });
+  reduce(before, { type: 'participant_joined', participant: participant('b') });
   reduce(before, { type: 'speakers', participants: ['a'] });
 
   assert.equal(before.participants.size, 2);

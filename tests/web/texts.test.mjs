@@ -62,3 +62,9 @@ test('values are put in, and what is missing stays visible', () => {
   assert.equal(translate('tile.you', { name: 'Άννα $& {x}' }), 'Άννα $& {x} (εσείς)');
   assert.equal(translate('tile.you'), '{name} (εσείς)');
 });
+
+test('kep rooms have their own words where a call is no meeting', () => {
+  assert.equal(translator('en', 'kep')('ended.room_closed'), 'The call has ended');
+  assert.equal(translator('en', 'council')('ended.room_closed'), 'The meeting has ended');
+  assert.equal(translator('en', 'kep')('ended.left'), 'You have left');
+});

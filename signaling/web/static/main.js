@@ -18,7 +18,7 @@ const VIDEO_STEP = { wide: 8, narrow: 4 };
 const NARROW_PX = 600;
 
 const page = readPage();
-const translate = translator(page.language);
+const translate = translator(page.language, page.roomClass);
 const devices = new Devices();
 /** @type {Call | null} */
 let currentCall = null;

@@ -140,12 +140,16 @@ export const TEXTS = {
   'action.allow_screen': ['Να επιτραπεί η κοινή χρήση οθόνης', 'Allow screen sharing'],
   'action.lower_hand': ['Κατέβασμα χεριού', 'Lower the hand'],
   'action.kick': ['Απομάκρυνση από τη συνεδρίαση', 'Remove from the meeting'],
+  'action.kick_kep': ['Απομάκρυνση από την κλήση', 'Remove from the call'],
   'confirm.kick': ['Να απομακρυνθεί από τη συνεδρίαση: {name};', 'Remove {name} from the meeting?'],
+  'confirm.kick_kep': ['Να απομακρυνθεί από την κλήση: {name};', 'Remove {name} from the call?'],
   'confirm.close_room': ['Να λήξει η συνεδρίαση για όλους;', 'End the meeting for everybody?'],
+  'confirm.close_room_kep': ['Να λήξει η κλήση για όλους;', 'End the call for everybody?'],
   'confirm.close_room_text': ['Όλοι οι συμμετέχοντες θα αποσυνδεθούν.', 'All participants will be disconnected.'],
   'confirm.yes_kick': ['Απομάκρυνση', 'Remove'],
   'confirm.yes_close': ['Λήξη συνεδρίασης', 'End the meeting'],
-  'confirm.no': ['Άκυρο', 'Cancel'],
+  'confirm.yes_close_kep': ['Λήξη κλήσης', 'End the call'],
+  'confirm.no': ['Ακύρωση', 'Cancel'],
   'shortcuts.microphone': ['Μικρόφωνο ανοικτό ή κλειστό', 'Microphone on or off'],
   'shortcuts.camera': ['Κάμερα ανοικτή ή κλειστή', 'Camera on or off'],
   'shortcuts.hand': ['Ζητώ τον λόγο ή κατεβάζω το χέρι', 'Raise or lower your hand'],
@@ -161,13 +165,17 @@ export const TEXTS = {
   'notice.many_left': ['{name} και {count} ακόμη: έξοδος', '{name} and {count} more left'],
   'notice.was_lost': ['{name}: χάθηκε η σύνδεση', '{name} lost the connection'],
   'notice.was_removed': ['{name}: απομακρύνθηκε από τη συνεδρίαση', '{name} was removed'],
+  'notice.was_removed_kep': ['{name}: απομακρύνθηκε από την κλήση', '{name} was removed'],
   'notice.hand_up': ['{name}: ζητά τον λόγο', '{name} raised a hand'],
   'notice.own_hand_up': ['Ζητήσατε τον λόγο', 'You raised your hand'],
   'notice.own_hand_down': ['Το χέρι σας κατέβηκε', 'Your hand is lowered'],
   'notice.screen': ['{name}: κοινή χρήση οθόνης', '{name} shares a screen'],
   'notice.microphone_forbidden': ['Το μικρόφωνό σας έκλεισε από το προεδρείο.', 'Your microphone was turned off by the chair.'],
+  'notice.microphone_forbidden_kep': ['Το μικρόφωνό σας έκλεισε από τον υπάλληλο.', 'Your microphone was turned off by the employee.'],
   'notice.microphone_allowed': ['Έχετε τον λόγο: μπορείτε να ανοίξετε το μικρόφωνο.', 'You may speak: turn on your microphone.'],
+  'notice.microphone_allowed_kep': ['Μπορείτε να ανοίξετε το μικρόφωνο.', 'You may turn on your microphone.'],
   'notice.camera_forbidden': ['Η κάμερά σας έκλεισε από το προεδρείο.', 'Your camera was turned off by the chair.'],
+  'notice.camera_forbidden_kep': ['Η κάμερά σας έκλεισε από τον υπάλληλο.', 'Your camera was turned off by the employee.'],
   'notice.camera_allowed': ['Μπορείτε να ανοίξετε την κάμερα.', 'You may turn on your camera.'],
   'notice.screen_forbidden': ['Η κοινή χρήση της οθόνης σας δεν επιτρέπεται πλέον.', 'You may no longer share your screen.'],
   'notice.screen_allowed': ['Μπορείτε να μοιραστείτε την οθόνη σας.', 'You may share your screen.'],
@@ -187,7 +195,9 @@ export const TEXTS = {
   // After the call
   'ended.left': ['Αποχωρήσατε', 'You have left'],
   'ended.kicked': ['Απομακρυνθήκατε από τη συνεδρίαση', 'You were removed from the meeting'],
+  'ended.kicked_kep': ['Απομακρυνθήκατε από την κλήση', 'You were removed from the call'],
   'ended.room_closed': ['Η συνεδρίαση έληξε', 'The meeting has ended'],
+  'ended.room_closed_kep': ['Η κλήση έληξε', 'The call has ended'],
   'ended.replaced': ['Μπήκατε από άλλη συσκευή ή καρτέλα', 'You joined from another device or tab'],
   'ended.replaced_text': ['Η συμμετοχή σας συνεχίζεται εκεί. Εδώ η κλήση έκλεισε.', 'You take part there now. The call here is closed.'],
   'ended.resume_failed': ['Η σύνδεση χάθηκε', 'The connection was lost'],
@@ -199,11 +209,15 @@ export const TEXTS = {
   'ended.home': ['Αρχική σελίδα', 'Home page'],
 };
 
-/** @param {Language} language @returns {Translate} */
-export function translator(language) {
+/**
+ * @param {Language} language
+ * @param {'council' | 'kep'} [roomClass]  A key ending in `_kep` goes before the plain one in kep rooms.
+ * @returns {Translate}
+ */
+export function translator(language, roomClass = 'council') {
   const index = language === 'en' ? 1 : 0;
   return (key, values = {}) => {
-    const text = TEXTS[key]?.[index] ?? key;
-    return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+    const texts = (roomClass === 'kep' ? TEXTS[`${key}_kep`] : undefined) ?? TEXTS[key];
+    return (texts?.[index] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
   };
 }

@@ -449,8 +449,10 @@ def test_old_socket_lost_while_its_resume_is_under_way_does_not_detach() -> None
     new.send(type="resume", id=1, room=COUNCIL_ROOM.room, participant=old.participant,
              secret=old.joined["secret"])  # fmt: skip
 
+    # The worker has resumed; its result is on the way when the old socket is found lost.
+    admission = world.workers[COUNCIL_ROOM.room_class].resume(new.held.pop())  # type: ignore[arg-type]
     old.lose()
-    new.do_held()
+    new.apply(new.session.handle_call_result(admission, world.clock()))
 
     info = world.table.participant(COUNCIL_ROOM.room, old.participant)
     assert info is not None and info.is_connected

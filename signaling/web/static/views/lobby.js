@@ -177,8 +177,7 @@ export class LobbyView {
   /** @param {boolean} isBusy */
   #setBusy(isBusy) {
     this.join.disabled = isBusy;
-    const key = this.options.roomClass === 'kep' ? 'lobby.join_kep' : 'lobby.join';
-    setText(this.join, this.translate(isBusy ? 'lobby.joining' : key));
+    setText(this.join, this.translate(isBusy ? 'lobby.joining' : 'lobby.join'));
   }
 
   #handleDevices = () => {
