@@ -46,8 +46,8 @@ node_modules/.installed: package.json package-lock.json | system
 	touch $@
 
 assets: signaling/web/static/vendor/.installed
-signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/assets.mjs
-	node signaling/web/assets.mjs
+signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/assets.py
+	$(PYTHON) -m signaling.web.assets
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ test-native:
 	sfu/native/fuzz/run.sh 2
 
 test-web: node_modules/.installed
-	node --test tests/web/
+	node --test tests/web/*.test.mjs
 
 test-python: .venv/native assets system-test
 	PYTHONASYNCIODEBUG=1 $(BIN)/pytest
