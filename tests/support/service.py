@@ -33,13 +33,15 @@ port = {http_port}
 name = "council"
 room_class = "council"
 [workers.media]
-port = {media_port}
+first_port = {media_port}
+listen_addresses = ["127.0.0.1"]
 
 [[workers]]
 name = "kep"
 room_class = "kep"
 [workers.media]
-port = {kep_media_port}
+first_port = {kep_media_port}
+listen_addresses = ["127.0.0.1"]
 
 [demo]
 enabled = true
