@@ -51,7 +51,7 @@ ENV PATH=/opt/synedrion/bin:$PATH \
 USER 10001
 WORKDIR /var/lib/synedrion
 VOLUME /var/lib/synedrion
-EXPOSE 8080/tcp 40000/udp 40001/udp
+EXPOSE 8080/tcp 7882/udp 7883/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 ENTRYPOINT ["synedrion"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from signaling.config import Config, load_config
-from tests.support.repository import ROOT, relative, tracked
+from tests.support.repository import relative, tracked
 
 SERVICE_CONFIGS = tracked(".toml", under="configs")
 KEY = re.compile(r"^\s*(?P<off># ?)?(?P<key>[a-z_]+) = ")
@@ -27,27 +27,29 @@ def test_config_is_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SERVICE_CONFIGS, ids=relative)
 def test_every_key_has_a_comment(path: Path) -> None:
+    """One above it, above the keys it stands with, or above its table."""
     bare = []
-    above = ""
-    first_tables: set[str] = set()
+    is_explained, is_repeated = False, False
+    tables: set[str] = set()
     for line in path.read_text(encoding="utf-8").splitlines():
         if (table := TABLE.match(line)) is not None:
-            is_repeated = table.group() in first_tables
-            first_tables.add(table.group())
-        elif (key := KEY.match(line)) is not None:
-            is_explained = above.lstrip().startswith("#") or " #" in line
             # The second worker or room says nothing new about the same keys.
-            if not is_explained and not is_repeated:
+            is_repeated = table.group() in tables
+            tables.add(table.group())
+        elif (key := KEY.match(line)) is not None:
+            if not (is_explained or is_repeated or " #" in line):
                 bare.append(key["key"])
-            continue
-        above = line if line.strip() else ""
+        else:
+            is_explained = line.startswith("#")
     assert bare == []
 
 
-def test_every_key_is_in_the_production_config() -> None:
-    text = (ROOT / "configs/production.toml").read_text(encoding="utf-8")
-    shown = {match["key"] for line in text.splitlines() if (match := KEY.match(line))}
-    shown |= _keys_of(tomllib.loads(text))
+def test_every_key_is_shown() -> None:
+    shown = set()
+    for path in SERVICE_CONFIGS:
+        text = path.read_text(encoding="utf-8")
+        shown |= {match["key"] for line in text.splitlines() if (match := KEY.match(line))}
+        shown |= _keys_of(tomllib.loads(text))
     assert sorted(set(_fields(Config)) - shown) == []
 
 

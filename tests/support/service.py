@@ -29,19 +29,17 @@ data_folder = "{data_folder}"
 [http]
 port = {http_port}
 
-[[workers]]
-name = "council"
-room_class = "council"
-[workers.media]
+[media]
 first_port = {media_port}
 listen_addresses = ["127.0.0.1"]
 
 [[workers]]
+name = "council"
+room_class = "council"
+
+[[workers]]
 name = "kep"
 room_class = "kep"
-[workers.media]
-first_port = {kep_media_port}
-listen_addresses = ["127.0.0.1"]
 
 [demo]
 enabled = true
@@ -71,7 +69,6 @@ class Service:
     """Address of the home page, without a slash at the end."""
     media_port: int
     """UDP port of the council worker."""
-    kep_media_port: int
     log: Path
     rooms_given: int = 0
 
@@ -146,7 +143,7 @@ class Service:
 @contextlib.asynccontextmanager
 async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
     """Start the service with its data in `folder`; it ends with the block, its log stays."""
-    http_port, media_port, kep_media_port = free_ports()
+    http_port, media_port = _free_ports()
     config = folder / "synedrion.toml"
     rooms = [("council", f"council-{number}", TITLE.format(number=number))
              for number in range(1, COUNCIL_ROOMS + 1)]  # fmt: skip
@@ -156,7 +153,6 @@ async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
             data_folder=folder / "data",
             http_port=http_port,
             media_port=media_port,
-            kep_media_port=kep_media_port,
             rooms="".join(
                 ROOM.format(room_class=room_class, room=room, title=title)
                 for room_class, room, title in rooms
@@ -173,7 +169,7 @@ async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
             # Asyncio's debug mode is for the tests' own loop: in the service it would cost time.
             env={key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"},
         )  # fmt: skip
-    service = Service(process, f"http://127.0.0.1:{http_port}", media_port, kep_media_port, log)
+    service = Service(process, f"http://127.0.0.1:{http_port}", media_port, log)
     try:
         await service.wait_until_ready()
         yield service
@@ -181,15 +177,20 @@ async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
         await _stop(process)
 
 
-def free_ports() -> tuple[int, int, int]:
-    """Return a TCP and two UDP ports that nobody uses now."""
-    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)
-    with contextlib.ExitStack() as sockets:
-        probes = [sockets.enter_context(socket.socket(type=kind)) for kind in kinds]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        first, second, third = (probe.getsockname()[1] for probe in probes)
-        return first, second, third
+def _free_ports() -> tuple[int, int]:
+    """Return a TCP port and the first of two consecutive UDP ports that nobody uses now."""
+    with socket.socket() as http:
+        http.bind(("127.0.0.1", 0))
+        while True:
+            with socket.socket(type=socket.SOCK_DGRAM) as first:
+                first.bind(("127.0.0.1", 0))
+                media_port = first.getsockname()[1]
+                with (
+                    contextlib.suppress(OSError, OverflowError),
+                    socket.socket(type=socket.SOCK_DGRAM) as second,
+                ):
+                    second.bind(("127.0.0.1", media_port + 1))
+                    return http.getsockname()[1], media_port
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
