@@ -40,6 +40,8 @@ class AppSettings:
     """In the order of the home page."""
     session_limits: SessionLimits
     outgoing_limits: OutgoingLimits
+    max_video_streams: int
+    """Receive-only video m-lines that clients are told they may offer."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,8 @@ class AppParts:
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     """Return the application. Sockets are told to come back later when it shuts down."""
     rooms = parts.directory.rooms
-    limits = settings.session_limits
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    pages = Pages(parts.folders, rooms, demo_rooms, limits)
+    pages = Pages(parts.folders, rooms, demo_rooms, settings.max_video_streams)
     endpoint = _make_endpoint(settings, parts)
     health = Health(parts.directory, parts.registry, _metrics_guard(settings))
     app = web.Application(
@@ -103,6 +104,7 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
         rooms=parts.directory.rooms,
         randomness=parts.randomness,
         limits=settings.session_limits,
+        max_video_streams=settings.max_video_streams,
     )
     services = SocketServices(
         sessions=sessions,

@@ -28,7 +28,7 @@ from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
 from signaling.randomness import SystemRandomness
-from signaling.room_session import RoomDescription
+from signaling.room_session import MAX_VIDEO_STREAMS, RoomDescription
 from signaling.rooms import RoomTable
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
@@ -107,6 +107,9 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         key = load_or_create_key(config.token_key_path)
     except (OSError, ValueError) as error:
         raise CannotServe(f"the key of room tokens: {error}") from error
+    folders = WebFolders.of_package()
+    if not (folders.templates.is_dir() and folders.static.is_dir()):
+        raise CannotServe(f"{folders.static}: the front end's files are missing: install it whole")
     settings = AppSettings(
         origins=config.own_origins,
         is_https=config.is_https,
@@ -116,13 +119,14 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         demo_rooms=tuple(room.id for room in config.demo.rooms),
         session_limits=SessionLimits(),
         outgoing_limits=OutgoingLimits(),
+        max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
     )
     parts = AppParts(
         directory=directory,
         key=key,
         clock=read_clocks,
         randomness=SystemRandomness(),
-        folders=WebFolders.of_package(),
+        folders=folders,
         registry=registry,
         metrics=metrics,
     )

@@ -12,8 +12,7 @@ from aiohttp import web
 
 from sfu.values import Role, RoomClass
 from signaling.grants import INITIAL_GRANTS
-from signaling.limits import SessionLimits
-from signaling.room_session import MAX_VIDEO_STREAMS, RoomDescription
+from signaling.room_session import RoomDescription
 from signaling.rooms import RoomTable
 
 LANGUAGES = ("el", "en")
@@ -40,12 +39,12 @@ class Pages:
 
     def __init__(
         self, folders: WebFolders, rooms: RoomTable, demo_rooms: tuple[str, ...],
-        limits: SessionLimits,
+        max_video_streams: int,
     ) -> None:  # fmt: skip
         self._rooms = rooms
         self._demo_rooms = demo_rooms
         """Rooms the home page offers; empty without the demo entrance."""
-        self._limits = limits
+        self._max_video_streams = max_video_streams
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folders.templates),
             autoescape=True,
@@ -72,7 +71,7 @@ class Pages:
             "socket_path": "/ws",
             "demo_tokens_path": "/api/v1/demo/tokens" if is_demo else None,
             "roles": [role.value for role in roles_of(description.room_class)] if is_demo else [],
-            "max_video_streams": MAX_VIDEO_STREAMS,
+            "max_video_streams": self._max_video_streams,
             "lang": language_of(request),
         }
         values = {"room": _room_value(description), "config": config}

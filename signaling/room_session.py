@@ -69,6 +69,8 @@ class SessionServices:
     rooms: RoomView
     randomness: Randomness
     limits: SessionLimits
+    max_video_streams: int
+    """Receive-only video m-lines that clients are told they may offer."""
 
 
 class RoomSession:
@@ -284,7 +286,7 @@ class RoomSession:
             participants=state.participants,
             sources=admission.sources if attachment.is_resumed else [],
             audio_streams=AUDIO_STREAMS,
-            max_video_streams=MAX_VIDEO_STREAMS,
+            max_video_streams=self.services.max_video_streams,
             ping_interval_s=self.services.limits.ping_interval_s,
         )
         outputs: list[Output] = [Attach(attachment.room, attachment.participant), Send(joined)]

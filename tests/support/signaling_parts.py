@@ -92,7 +92,11 @@ class World:
                 )
             )
         self.services = SessionServices(
-            gate=self.gate, rooms=self.table, randomness=self.randomness, limits=self.limits
+            gate=self.gate,
+            rooms=self.table,
+            randomness=self.randomness,
+            limits=self.limits,
+            max_video_streams=12,
         )
 
     def token(
