@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.repository import ROOT, relative, tracked
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 50
@@ -30,23 +33,11 @@ def test_files_are_at_most_500_lines() -> None:
 
 
 def test_python_functions_are_at_most_50_lines() -> None:
-    lengths = {
-        f"{relative(path)}::{function.name}": (function.end_lineno or 0) - function.lineno + 1
-        for path in _python_files()
-        for function in _functions(path)
-    }
-    assert lengths
-    _assert_within(lengths, MAX_FUNCTION_LINES, LONG_FUNCTIONS)
+    _assert_within(_largest(_lines), MAX_FUNCTION_LINES, LONG_FUNCTIONS)
 
 
 def test_python_functions_take_few_positional_parameters() -> None:
-    counts = {
-        f"{relative(path)}::{function.name}": _positional(function)
-        for path in _python_files()
-        for function in _functions(path)
-    }
-    assert counts
-    _assert_within(counts, MAX_PARAMETERS, CROWDED_FUNCTIONS)
+    _assert_within(_largest(_positional), MAX_PARAMETERS, CROWDED_FUNCTIONS)
 
 
 def test_python_modules_say_what_they_are() -> None:
@@ -68,6 +59,17 @@ def _assert_within(found: dict[str, int], limit: int, exceptions: dict[str, int]
     assert loose == {}, "less than the exception says: lower it"
 
 
+def _largest(measure: Callable[[Function], int]) -> dict[str, int]:
+    """Return the measure of each function by path::name; of several of one name the largest."""
+    sizes: dict[str, int] = {}
+    for path in _python_files():
+        for function in _functions(path):
+            name = f"{relative(path)}::{function.name}"
+            sizes[name] = max(sizes.get(name, 0), measure(function))
+    assert sizes
+    return sizes
+
+
 def _product_files() -> list[Path]:
     code = tracked(".py", ".pyi", ".rs", ".js", ".mjs", ".css")
     return [path for path in code if not _is_test(path)]
@@ -87,13 +89,17 @@ def _length(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+def _functions(path: Path) -> list[Function]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
-def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def _lines(function: Function) -> int:
+    return (function.end_lineno or 0) - function.lineno + 1
+
+
+def _positional(function: Function) -> int:
     names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
     return len([name for name in names if name not in ("self", "cls")])
