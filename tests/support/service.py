@@ -31,7 +31,6 @@ port = {http_port}
 
 [media]
 first_port = {media_port}
-listen_addresses = ["127.0.0.1"]
 
 [[workers]]
 name = "council"
