@@ -89,7 +89,8 @@ class Sight(msgspec.Struct, frozen=True):
     chat: tuple[ChatEntry, ...]
     media_state: str
     connection: str
-    local_sdp: str
+    ice_ufrag: str
+    """Of the offer in force."""
     assignment: dict[str, str]
     inbound: tuple[Inbound, ...]
     outbound: tuple[Outbound, ...]

@@ -71,7 +71,7 @@
       chat: [...state.chat],
       media_state: state.mediaState,
       connection: peerConnection.connectionState,
-      local_sdp: peerConnection.currentLocalDescription?.sdp ?? '',
+      ice_ufrag: /a=ice-ufrag:(\S+)/.exec(peerConnection.currentLocalDescription?.sdp ?? '')?.[1] ?? '',
       assignment: Object.fromEntries(assignment),
       inbound: received.map((each) => ({ ...each, ...carries(midOf(each)) })),
       outbound: report.filter((each) => each.type === 'outbound-rtp'),
