@@ -10,6 +10,7 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import signal
 import socket
 import tempfile
@@ -24,6 +25,9 @@ from tests.support.browser import DESKTOP, Capture, Findings, Viewport, executab
 COMMAND_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+
+EXCEPTION = re.compile(r"uncaught|\w*(?:Error|Exception)\b", re.IGNORECASE)
+"""How the text of an exception that nobody caught begins."""
 
 PREFERENCES: dict[str, Any] = {
     "media.navigator.streams.fake": True,
@@ -184,10 +188,10 @@ class FirefoxWindow:
             self.findings.dialogs.append(params["message"])
         elif method == "log.entryAdded" and params["level"] in ("error", "warn"):
             text = params.get("text") or ""
-            is_exception = params["type"] == "javascript" and params["level"] == "error"
-            (self.findings.page_errors if is_exception else self.findings.console_problems).append(
-                text
-            )
+            # Firefox also reports refused loads and lost sockets as errors of JavaScript.
+            is_exception = params["type"] == "javascript" and EXCEPTION.match(text) is not None
+            findings = self.findings
+            (findings.page_errors if is_exception else findings.console_problems).append(text)
 
 
 @contextlib.asynccontextmanager
