@@ -10,21 +10,13 @@ import contextlib
 import fractions
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
-from unittest.mock import patch
 
 import aiohttp
 import av
 import numpy as np
-from aiortc import (
-    AudioStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-    VideoStreamTrack,
-)
+from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AUDIO_PTIME
 
 REPLY_TIMEOUT_S = 10.0
@@ -78,9 +70,7 @@ class RtcPeer:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.id = ""
         """Participant id, after `join`."""
-        self.connection = RTCPeerConnection(
-            RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-        )
+        self.connection = RTCPeerConnection()
         self.arrivals_s: list[float] = []
         """Monotonic time of every RTP packet received."""
         self._socket = socket
@@ -120,8 +110,7 @@ class RtcPeer:
         for _ in range(joined["audio_streams"]):
             connection.addTransceiver("audio", direction="recvonly")
         connection.addTransceiver("video", direction="recvonly")
-        with _loopback_candidates():
-            await connection.setLocalDescription(await connection.createOffer())
+        await connection.setLocalDescription(await connection.createOffer())
         for transceiver in connection.getTransceivers():
             # In place of decoding: the packet is decrypted, its time is all we want.
             vars(transceiver.receiver.transport)["_handle_rtp_data"] = self._note_arrival
@@ -178,9 +167,3 @@ async def rtc_peer(base: str, room: str, name: str) -> AsyncIterator[RtcPeer]:
                 await peer.connection.close()
                 reader.cancel()
 
-
-@contextlib.contextmanager
-def _loopback_candidates() -> Iterator[None]:
-    """Aioice leaves 127.0.0.1 out of its candidates."""
-    with patch("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]):
-        yield
