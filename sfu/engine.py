@@ -73,6 +73,14 @@ class QualityReported:
     loss_out: float
 
 
+@dataclass(frozen=True)
+class CommandFailed:
+    """A `send_dtls` or `set_source`, which return at once, was refused."""
+
+    participant: int
+    reason: str
+
+
 EngineEvent = (
     DtlsArrived
     | IceStateChanged
@@ -81,6 +89,7 @@ EngineEvent = (
     | TrackStateChanged
     | SourceStarted
     | QualityReported
+    | CommandFailed
 )
 
 
@@ -238,6 +247,8 @@ def _event(event: native.Event) -> EngineEvent | None:
             return SourceStarted(participant, mid, publisher, publisher_mid)
         case ("quality", participant, round_trip_ms, loss_in, loss_out):
             return QualityReported(participant, round_trip_ms, loss_in, loss_out)
+        case ("command_failed", participant, reason):
+            return CommandFailed(participant, str(reason))
     log.error("unknown engine event", event_name=event[0])
     return None
 

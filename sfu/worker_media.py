@@ -190,6 +190,8 @@ class MediaPlane:
                         name, now = transport.participant, time.monotonic()
                         outputs = room.handle_quality(name, round_trip_ms, loss_in, loss_out, now)
                         self.apply(transport.room, outputs)
+            case media_engine.CommandFailed(transport_id, reason):
+                log.error("engine refused a command", transport=transport_id, reason=reason)
             case media_engine.TrackStateChanged() | media_engine.SourceStarted():
                 pass  # a page sees both by itself
 

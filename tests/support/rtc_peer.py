@@ -7,73 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
 import itertools
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import av
-import numpy as np
-from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from aiortc.mediastreams import AUDIO_PTIME
+
+from sfu.values import Kind, TrackSource
+from tests.support.aiortc_peer import AiortcPeer, Bars, Tone, aiortc_peers
 
 REPLY_TIMEOUT_S = 10.0
-SAMPLE_RATE = 48_000
-FRAMES_PER_SECOND = 15
-VIDEO_CLOCK_RATE = 90_000
-
-
-class Tone(AudioStreamTrack):
-    """A sine of 500 Hz: silence would not be forwarded."""
-
-    async def recv(self) -> av.AudioFrame:
-        """Return the next 20 ms."""
-        silence = await super().recv()
-        assert isinstance(silence, av.AudioFrame)
-        samples = int(SAMPLE_RATE * AUDIO_PTIME)
-        wave = 8000 * np.sin(np.arange(samples) * (2 * np.pi * 500 / SAMPLE_RATE))
-        frame = av.AudioFrame.from_ndarray(
-            wave.astype(np.int16).reshape(1, -1), format="s16", layout="mono"
-        )
-        assert silence.pts is not None
-        frame.sample_rate = SAMPLE_RATE
-        frame.pts = silence.pts * SAMPLE_RATE // silence.sample_rate
-        frame.time_base = fractions.Fraction(1, SAMPLE_RATE)
-        return frame
-
-
-class Picture(VideoStreamTrack):
-    """A small picture whose grey changes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._numbers = itertools.count()
-        self._started_s = time.monotonic()
-
-    async def recv(self) -> av.VideoFrame:
-        """Return the next frame when it is due."""
-        number = next(self._numbers)
-        await asyncio.sleep(self._started_s + number / FRAMES_PER_SECOND - time.monotonic())
-        frame = av.VideoFrame.from_ndarray(
-            np.full((120, 160, 3), number % 256, dtype=np.uint8), format="rgb24"
-        )
-        frame.pts = number * VIDEO_CLOCK_RATE // FRAMES_PER_SECOND
-        frame.time_base = fractions.Fraction(1, VIDEO_CLOCK_RATE)
-        return frame
 
 
 class RtcPeer:
     """One participant. Use `rtc_peer` to make one."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, media: AiortcPeer) -> None:
         self.id = ""
         """Participant id, after `join`."""
-        self.connection = RTCPeerConnection()
+        self.connection = media.connection
         self.arrivals_s: list[float] = []
         """Monotonic time of every RTP packet received."""
         self._socket = socket
+        self._media = media
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
@@ -104,34 +61,24 @@ class RtcPeer:
         """Enter and negotiate: send sound and picture, receive as much as is offered."""
         joined = await self.request("join", token=token)
         self.id = joined["participant"]
-        connection = self.connection
-        connection.addTransceiver(Tone(), direction="sendonly")
-        connection.addTransceiver(Picture(), direction="sendonly")
-        for _ in range(joined["audio_streams"]):
-            connection.addTransceiver("audio", direction="recvonly")
-        connection.addTransceiver("video", direction="recvonly")
-        await connection.setLocalDescription(await connection.createOffer())
-        for transceiver in connection.getTransceivers():
-            # In place of decoding: the packet is decrypted, its time is all we want.
-            vars(transceiver.receiver.transport)["_handle_rtp_data"] = self._note_arrival
-        microphone, camera = [each.mid for each in connection.getTransceivers()][:2]
-        answer = await self.request(
-            "offer",
-            sdp=connection.localDescription.sdp,
-            tracks={microphone: "microphone", camera: "camera"},
-        )
-        await connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+        self._media.send(Tone(), TrackSource.MICROPHONE)
+        self._media.send(Bars(grey=90), TrackSource.CAMERA)
+        self._media.receive(Kind.AUDIO, joined["audio_streams"])
+        self._media.receive(Kind.VIDEO, 1)
+        sdp = await self._media.offer()
+        # In place of decoding: the packet is decrypted, its time is all we want.
+        vars(self._transport)["_handle_rtp_data"] = self._note_arrival
+        answer = await self.request("offer", sdp=sdp, tracks=self._media.tracks)
+        await self._media.accept(answer["sdp"])
 
     async def watch(self, participant: str) -> None:
         """Ask for the participant's picture on the one video m-line."""
-        mid = connection_mids(self.connection)[-1]
+        [mid] = self._media.mids(Kind.VIDEO)
         await self.request("layout", video=[{"mid": mid, "participant": participant}])
 
     def send_raw(self, datagram: bytes) -> None:
         """Send bytes as they are from the validated address of this participant."""
-        transport = self.connection.getTransceivers()[0].receiver.transport
-        component = transport.transport._connection
-        pair = component._nominated[1]
+        pair = self._transport.transport._connection._nominated[1]
         pair.protocol.transport.sendto(datagram, tuple(pair.remote_addr))
 
     def longest_gap_s(self, since_s: float, until_s: float) -> float:
@@ -140,13 +87,13 @@ class RtcPeer:
         times = [since_s, *inside, until_s]
         return max(later - earlier for earlier, later in itertools.pairwise(times))
 
+    @property
+    def _transport(self) -> Any:
+        """The one DTLS transport of all m-lines."""
+        return self.connection.getTransceivers()[0].receiver.transport
+
     async def _note_arrival(self, data: bytes, arrival_time_ms: int) -> None:
         self.arrivals_s.append(time.monotonic())
-
-
-def connection_mids(connection: RTCPeerConnection) -> list[str]:
-    """Return the mids of all m-lines in order."""
-    return [str(each.mid) for each in connection.getTransceivers()]
 
 
 @contextlib.asynccontextmanager
@@ -157,13 +104,11 @@ async def rtc_peer(base: str, room: str, name: str) -> AsyncIterator[RtcPeer]:
         async with http.post(f"{base}/api/v1/demo/tokens", json=wanted) as answer:
             assert answer.status == 200, await answer.text()
             token = (await answer.json())["token"]
-        async with http.ws_connect(f"{base}/ws") as socket:
-            peer = RtcPeer(socket)
+        async with http.ws_connect(f"{base}/ws") as socket, aiortc_peers(1) as [media]:
+            peer = RtcPeer(socket, media)
             reader = asyncio.create_task(peer.read())
             try:
                 await peer.join(token)
                 yield peer
             finally:
-                await peer.connection.close()
                 reader.cancel()
-

@@ -193,11 +193,11 @@ class TestSendStreams:
 
 
 class TestTransport:
-    def test_answer_has_our_candidates_once_and_is_ice_lite(self) -> None:
+    def test_every_m_line_has_our_candidates_and_the_session_is_ice_lite(self) -> None:
         sdp = negotiate(minimal_offer(audio_section("a"), video_section("v"))).sdp
 
         assert "\r\na=ice-lite\r\n" in sdp
-        assert sdp.count("a=candidate:") == 2
+        assert sdp.count("a=candidate:") == 2 * 2
         assert "a=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host\r\n" in sdp
         assert " ::1 40000 typ host\r\na=end-of-candidates\r\n" in sdp
 
