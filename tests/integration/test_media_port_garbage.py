@@ -33,7 +33,9 @@ STUN_MAGIC = 0x2112A442
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    async with running_service(tmp_path_factory.mktemp("service"), "garbage-tests") as running:
+    folder = tmp_path_factory.mktemp("service")
+    loopback = ["127.0.0.1"]
+    async with running_service(folder, "garbage-tests", listen_addresses=loopback) as running:
         yield running
 
 

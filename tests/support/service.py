@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ port = {http_port}
 
 [media]
 first_port = {media_port}
+listen_addresses = {listen_addresses}
 
 [[workers]]
 name = "council"
@@ -140,8 +142,13 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
-    """Start the service with its data in `folder`; it ends with the block, its log stays."""
+async def running_service(
+    folder: Path, name: str, *, listen_addresses: Sequence[str] = ("0.0.0.0", "::")
+) -> AsyncIterator[Service]:
+    """Start the service with its data in `folder`; it ends with the block, its log stays.
+
+    The media ports are bound on `listen_addresses`. Browsers leave 127.0.0.1 out of what they use.
+    """
     http_port, media_port = _free_ports()
     config = folder / "synedrion.toml"
     rooms = [("council", f"council-{number}", TITLE.format(number=number))
@@ -152,6 +159,7 @@ async def running_service(folder: Path, name: str) -> AsyncIterator[Service]:
             data_folder=folder / "data",
             http_port=http_port,
             media_port=media_port,
+            listen_addresses=json.dumps(list(listen_addresses)),
             rooms="".join(
                 ROOM.format(room_class=room_class, room=room, title=title)
                 for room_class, room, title in rooms
