@@ -7,6 +7,7 @@ whole process. What a stranger can cost before it is authenticated is bounded in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -147,10 +148,9 @@ class DtlsTransport(RTCDtlsTransport):
     def close(self) -> None:
         """Say close_notify if there is anybody to say it to. Safe to call twice, and at any time."""
         if self._ssl is not None and self._state in (State.CONNECTING, State.CONNECTED):
-            try:
+            # In the middle of a handshake there is nothing to close.
+            with contextlib.suppress(SSL.Error):
                 self._ssl.shutdown()
-            except SSL.Error:
-                pass  # in the middle of a handshake there is nothing to close
             self._flush()
         self._set_state(State.CLOSED)
 

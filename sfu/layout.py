@@ -32,9 +32,9 @@ def check_layout(wishes: Sequence[VideoWish], video_mids: Collection[str]) -> di
 
 
 class SpeakerOrder:
-    """Who spoke last, for m-lines that follow the speaker. Calm by design:
+    """Who spoke last, for m-lines that follow the speaker. Calm by design.
 
-    a speaker stays in front while speaking, however loud others are; when everybody falls silent, the
+    A speaker stays in front while speaking, however loud others are; when everybody falls silent, the
     last order stands. Bounded by the room's participants.
     """
 

@@ -84,14 +84,14 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     "send_failures": _engine_counter("send_failures", "Datagrams that the kernel refused."),
     "send_waits": _engine_counter("send_waits", "Times a full send buffer was waited for."),
     "send_messages": _engine_counter("send_messages", "Messages given to the kernel."),
-    "gso_messages": _engine_counter("gso_messages", "Messages sent with segmentation offload."),
-    "gso_refusals": _engine_counter("gso_refusals", "Messages sent again without offload."),
-    "receive_failures": _engine_counter("receive_failures", "Failed reads of a socket."),
+    "gso_messages": _engine_counter("gso_messages", "Messages of several datagrams (GSO)."),
+    "gso_refusals": _engine_counter("gso_refusals", "Times the kernel refused GSO."),
+    "receive_failures": _engine_counter("receive_failures", "Failed receive calls."),
     "receive_queue_drops": _engine_counter(
-        "receive_queue_drops", "Datagrams lost in the kernel because the engine came too late."
+        "receive_queue_drops", "Datagrams lost in the kernel: the engine came too late."
     ),
-    "commands_refused": _engine_counter("commands_refused", "Commands the engine refused."),
-    "turns": _engine_counter("turns", "Turns of the engine's loop."),
+    "commands_refused": _engine_counter("commands_refused", "Commands that the engine refused."),
+    "turns": _engine_counter("engine_turns", "Turns of the engine's thread."),
     "events_lost": _engine_counter("events_lost", "Engine events lost: the loop was too slow."),
 }
 """By the engine's name of the counter."""

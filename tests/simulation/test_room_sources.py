@@ -44,7 +44,7 @@ class Person:
     sent: set[TrackSource] = field(default_factory=set)
     has_offered: bool = False
     muted: set[TrackSource] = field(default_factory=set)
-    grants: Grants = Grants()
+    grants: Grants = field(default_factory=Grants)
     transport: TransportState = TransportState.NEW
     wishes: dict[str, VideoWish] = field(default_factory=dict)
     identity: int = 0x10

@@ -7,6 +7,7 @@ use wire::srtp::SrtpProfile;
 
 /// A command. The engine answers with `Result<(), CommandError>`; effects show as events and transmits.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // each variant's sentence tells its fields
 pub enum Command {
     /// Make a room.
     AddRoom { room: RoomId },

@@ -105,6 +105,7 @@ impl Engine {
     /// NACKs and keyframe requests of one track.
     fn send_track_feedback(&mut self, now: Time, key: ParticipantKey, track: TrackKey) {
         let mut numbers = std::mem::take(&mut self.scratch.numbers);
+        numbers.clear();
         let is_open = self.open_output(now, key);
         if let (Some(entry), Some(participant), true) = (
             self.tracks.get_mut(track),
@@ -134,14 +135,20 @@ impl Engine {
                     .encodings()
                     .get(usize::from(encoding))
                     .and_then(|state| state.media_ssrc);
-                if let Some(media_ssrc) = media_ssrc
-                    && limiter.poll(now, participant.round_trip)
+                // Polled in any case: a request that nobody can be told of must not stay due.
+                if limiter.poll(now, participant.round_trip)
+                    && let Some(media_ssrc) = media_ssrc
                 {
                     self.counters.keyframe_requests_sent += 1;
                     output.send_rtcp(|out| {
-                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc)
+                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc);
                     });
                 }
+            }
+        } else if let Some(entry) = self.tracks.get_mut(track) {
+            // Nobody can be asked now: the tries count all the same, or they would stay due.
+            for encoding in 0..entry.track.encoding_count() {
+                entry.track.poll_nacks(now, encoding, None, &mut numbers);
             }
         }
         self.scratch.numbers = numbers;
@@ -192,7 +199,7 @@ impl Engine {
                     due = entry
                         .keyframes
                         .iter()
-                        .map(|limiter| limiter.next_timeout())
+                        .map(super::keyframe_limiter::KeyframeLimiter::next_timeout)
                         .fold(due, Time::min);
                 }
             }
