@@ -54,7 +54,7 @@ id = "{room}"
 room_class = "{room_class}"
 title = "{title}"
 """
-COUNCIL_ROOMS = 20
+COUNCIL_ROOMS = 40
 TITLE = "Δημοτικό Συμβούλιο {number}"
 KEP_ROOM = "kep-1"
 
