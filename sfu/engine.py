@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 SEED_BYTES = 32
 EVENTS_PER_TURN = 1024
-"""Events taken at one wake-up of the loop; the rest at the next, so that people are served between."""
+"""Events taken at one wake-up of the loop; the rest at the next, so that people are served
+between."""
 
 
 @dataclass(frozen=True)
