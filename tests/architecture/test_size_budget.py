@@ -21,6 +21,7 @@ LONG_FUNCTIONS: dict[str, int] = {}
 """path::name → lines it has. Likewise."""
 CROWDED_FUNCTIONS: dict[str, int] = {
     "sfu/engine.py::set_srtp_keys": 6,
+    "sfu/worker_media.py::__init__": 6,
     "tests/support/signaling_server.py::__init__": 6,
 }
 """path::name → positional parameters it has. Likewise."""

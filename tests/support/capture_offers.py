@@ -1,12 +1,7 @@
-<<<<<<< HEAD
 """Write tests/samples/offers/*.sdp anew from the installed browsers.
 
 Run as `python -m tests.support.capture_offers`.
 """
-=======
-"""Write tests/samples/offers/*.sdp anew from the installed browsers: `python -m
-tests.support.capture_offers`."""
->>>>>>> wiring
 
 from __future__ import annotations
 
