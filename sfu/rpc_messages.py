@@ -1,6 +1,7 @@
 """What signaling and a media worker say to each other over the worker's UNIX socket.
 
-msgpack frames behind a 4-byte big-endian length (≤ 1 MiB). `Call` → `Result`, matched by `id`; `Event`s flow up unasked.
+msgpack frames behind a 4-byte big-endian length (≤ 1 MiB). `Call` → `Result`, matched by `id`;
+`Event`s flow up unasked.
 The worker owns the room's state, so that a control plane may die and another adopt what runs.
 """
 
@@ -27,31 +28,33 @@ RPC_VERSION = 1
 MAX_FRAME_BYTES = 1 << 20
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="method", forbid_unknown_fields=True):
+class Request(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="method", forbid_unknown_fields=True
+):
     """Base of all calls."""
 
 
-class Hello(Request, tag="hello"):
+class Hello(Request, frozen=True, kw_only=True, tag="hello"):
     """First call of a connection. A version mismatch is refused with `rpc_version`."""
 
     version: int
 
 
-class OpenRoom(Request, tag="open_room"):
-    """Create the room unless it is there already with the same class (`room_class_fixed` otherwise)."""
+class OpenRoom(Request, frozen=True, kw_only=True, tag="open_room"):
+    """Create the room unless it is there already with the same class (else `room_class_fixed`)."""
 
     room: Identifier
     room_class: RoomClass
     title: str
 
 
-class CloseRoom(Request, tag="close_room"):
+class CloseRoom(Request, frozen=True, kw_only=True, tag="close_room"):
     room: Identifier
     reason: str
 
 
-class Join(Request, tag="join"):
-    """Add a participant. A participant of the same subject is replaced (left with reason `replaced`)."""
+class Join(Request, frozen=True, kw_only=True, tag="join"):
+    """Add a participant. One of the same subject is replaced (it leaves with reason `replaced`)."""
 
     room: Identifier
     participant: Identifier
@@ -64,7 +67,7 @@ class Join(Request, tag="join"):
     """SHA-256 of the resume secret."""
 
 
-class Resume(Request, tag="resume"):
+class Resume(Request, frozen=True, kw_only=True, tag="resume"):
     """Attach a new socket to a participant whose digest matches; sets the next digest."""
 
     room: Identifier
@@ -73,63 +76,63 @@ class Resume(Request, tag="resume"):
     next_secret_digest: bytes
 
 
-class Detach(Request, tag="detach"):
+class Detach(Request, frozen=True, kw_only=True, tag="detach"):
     """The socket is lost; the participant is removed after RESUME_WINDOW_S unless it resumes."""
 
     room: Identifier
     participant: Identifier
 
 
-class Leave(Request, tag="leave"):
+class Leave(Request, frozen=True, kw_only=True, tag="leave"):
     room: Identifier
     participant: Identifier
     reason: str
 
 
-class Negotiate(Request, tag="negotiate"):
+class Negotiate(Request, frozen=True, kw_only=True, tag="negotiate"):
     room: Identifier
     participant: Identifier
     sdp: str
     tracks: dict[str, TrackSource]
 
 
-class SetLayout(Request, tag="set_layout"):
+class SetLayout(Request, frozen=True, kw_only=True, tag="set_layout"):
     room: Identifier
     participant: Identifier
     video: list[VideoWish]
 
 
-class SetMuted(Request, tag="set_muted"):
+class SetMuted(Request, frozen=True, kw_only=True, tag="set_muted"):
     room: Identifier
     participant: Identifier
     source: TrackSource
     muted: bool
 
 
-class SetGrants(Request, tag="set_grants"):
+class SetGrants(Request, frozen=True, kw_only=True, tag="set_grants"):
     room: Identifier
     participant: Identifier
     grants: Grants
 
 
-class SetHand(Request, tag="set_hand"):
+class SetHand(Request, frozen=True, kw_only=True, tag="set_hand"):
     room: Identifier
     participant: Identifier
     raised: bool
 
 
-class ListRooms(Request, tag="list_rooms"):
+class ListRooms(Request, frozen=True, kw_only=True, tag="list_rooms"):
     """All rooms, for a control plane that starts and adopts them."""
 
 
-class Statistics(Request, tag="statistics"):
+class Statistics(Request, frozen=True, kw_only=True, tag="statistics"):
     """The worker's metrics as one coherent snapshot."""
 
 
-Requests = (
-    Hello | OpenRoom | CloseRoom | Join | Resume | Detach | Leave | Negotiate | SetLayout | SetMuted
-    | SetGrants | SetHand | ListRooms | Statistics
-)
+Commands = CloseRoom | Detach | Leave | SetLayout | SetMuted | SetGrants | SetHand
+"""Calls whose result is None."""
+
+Requests = Hello | OpenRoom | Join | Resume | Negotiate | ListRooms | Statistics | Commands
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +178,53 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     message: str
     retry_after_s: int | None = None
+    facts: dict[str, Any] = {}
+    """The error's fields by name, so that the caller raises an equal one."""
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of observations, cumulative as Prometheus wants them."""
+
+    buckets: list[tuple[float, int]]
+    """(upper bound, count at or below it), ascending; the last bound is +Inf."""
+    total: float
+    """Sum of the observed values, in the histogram's unit."""
+
+
+class WorkerStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `statistics`: one coherent snapshot. Counters since the process started."""
+
+    worker: str
+    incarnation: str
+    room_class: RoomClass
+    uptime_s: float
+    rooms: int
+    participants: int
+    transports: dict[TransportState, int]
+    tls_versions: dict[str, int]
+    """Handshakes done, by negotiated version: `DTLSv1.2`, `DTLSv1.3`, `other`."""
+    srtp_profiles: dict[str, int]
+    """Handshakes done, by profile as in the engine's `SrtpProfileName`."""
+    handshake_failures: dict[str, int]
+    """By `sfu.dtls.HandshakeFailure`."""
+    handshake_time: Histogram
+    """Start of the handshake → keys, in seconds."""
+    join_time: Histogram
+    """`join` accepted → transport connected, in seconds."""
+    loop_lag: Histogram
+    """How late the worker's event loop wakes, in seconds."""
+    rpc_calls: dict[str, int]
+    """By method."""
+    rpc_failures: dict[str, int]
+    """By error code."""
+    rpc_slow_readers: int
+    """Control-plane connections closed because they did not read."""
+    engine_counters: dict[str, int]
+    engine_drops: dict[str, int]
+    engine_gauges: dict[str, int]
+    forwarding_delay: Histogram
+    """Kernel receive → handed to the kernel, in seconds; one packet in 64 is sampled."""
+    engine_cpu_time_s: float
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -183,47 +233,53 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     room: Identifier
 
 
-class ParticipantJoined(Event, tag="participant_joined"):
+class ParticipantJoined(Event, frozen=True, kw_only=True, tag="participant_joined"):
     participant: ParticipantInfo
 
 
-class ParticipantUpdated(Event, tag="participant_updated"):
+class ParticipantUpdated(Event, frozen=True, kw_only=True, tag="participant_updated"):
     participant: ParticipantInfo
 
 
-class ParticipantLeft(Event, tag="participant_left"):
+class ParticipantLeft(Event, frozen=True, kw_only=True, tag="participant_left"):
     participant: Identifier
     reason: str
     """left, lost, kicked, replaced, closed."""
 
 
-class SpeakersChanged(Event, tag="speakers_changed"):
+class SpeakersChanged(Event, frozen=True, kw_only=True, tag="speakers_changed"):
     participants: list[Identifier]
 
 
-class SourcesChanged(Event, tag="sources_changed"):
+class SourcesChanged(Event, frozen=True, kw_only=True, tag="sources_changed"):
     """What `participant`'s receive-only m-lines carry now."""
 
     participant: Identifier
     sources: list[StreamSource]
 
 
-class TransportChanged(Event, tag="transport_changed"):
+class TransportChanged(Event, frozen=True, kw_only=True, tag="transport_changed"):
     participant: Identifier
     state: TransportState
 
 
-class QualityChanged(Event, tag="quality_changed"):
+class QualityChanged(Event, frozen=True, kw_only=True, tag="quality_changed"):
     participants: list[ConnectionQuality]
 
 
-class RoomClosed(Event, tag="room_closed"):
+class RoomClosed(Event, frozen=True, kw_only=True, tag="room_closed"):
     reason: str
 
 
 Events = (
-    ParticipantJoined | ParticipantUpdated | ParticipantLeft | SpeakersChanged | SourcesChanged
-    | TransportChanged | QualityChanged | RoomClosed
+    ParticipantJoined
+    | ParticipantUpdated
+    | ParticipantLeft
+    | SpeakersChanged
+    | SourcesChanged
+    | TransportChanged
+    | QualityChanged
+    | RoomClosed
 )
 
 

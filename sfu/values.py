@@ -1,4 +1,4 @@
-"""Values that the room model, the RPC and signaling share. Plain data, no behaviour beyond validation."""
+"""Values that the room model, the RPC and signaling share. Plain data, only validated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The public WebSocket protocol's messages. Described with examples in docs/signaling-protocol.md.
 
-JSON text frames, one object each, tagged by `type`. A request carries an `id` chosen by the client; its one reply carries
-the same `id`. Everything else the server sends is a notification. Unknown fields are refused.
+JSON text frames, one object each, tagged by `type`. A request carries an `id` chosen by the client;
+its one reply carries the same `id`. Everything else the server sends is a notification. Unknown
+fields are refused.
 """
 
 from __future__ import annotations
@@ -30,20 +31,22 @@ ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 ReasonText = Annotated[str, msgspec.Meta(max_length=500)]
 
 
-class ClientMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class ClientMessage(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
+):
     """Base of what a client sends. Every one is a request."""
 
     id: RequestId
 
 
-class Join(ClientMessage, tag="join"):
+class Join(ClientMessage, frozen=True, kw_only=True, tag="join"):
     """First message of a socket: enter with a token minted for this room and person, used once."""
 
     token: Annotated[str, msgspec.Meta(max_length=4096)]
     protocol: int = PROTOCOL_VERSION
 
 
-class Resume(ClientMessage, tag="resume"):
+class Resume(ClientMessage, frozen=True, kw_only=True, tag="resume"):
     """First message of a new socket after a lost one: keep identity, hand and m-lines."""
 
     room: Identifier
@@ -52,7 +55,7 @@ class Resume(ClientMessage, tag="resume"):
     protocol: int = PROTOCOL_VERSION
 
 
-class Offer(ClientMessage, tag="offer"):
+class Offer(ClientMessage, frozen=True, kw_only=True, tag="offer"):
     """JSEP offer: the first, a later one with more m-lines or a screen, or an ICE restart."""
 
     sdp: Annotated[str, msgspec.Meta(max_length=60_000)]
@@ -60,33 +63,33 @@ class Offer(ClientMessage, tag="offer"):
     """What each sending m-line carries: mid → source."""
 
 
-class Layout(ClientMessage, tag="layout"):
+class Layout(ClientMessage, frozen=True, kw_only=True, tag="layout"):
     """What to show: replaces all earlier wishes. M-lines not named are cleared."""
 
     video: Annotated[list[VideoWish], msgspec.Meta(max_length=64)]
 
 
-class Mute(ClientMessage, tag="mute"):
+class Mute(ClientMessage, frozen=True, kw_only=True, tag="mute"):
     """The client muted or unmuted a track of its own."""
 
     source: TrackSource
     muted: bool
 
 
-class Hand(ClientMessage, tag="hand"):
+class Hand(ClientMessage, frozen=True, kw_only=True, tag="hand"):
     """Raise or lower a hand; a moderator may lower another's."""
 
     raised: bool
     participant: Identifier | None = None
 
 
-class Chat(ClientMessage, tag="chat"):
+class Chat(ClientMessage, frozen=True, kw_only=True, tag="chat"):
     """Text to everybody in the room. Kept nowhere. Does not exist in kep rooms."""
 
     text: ChatText
 
 
-class Allow(ClientMessage, tag="allow"):
+class Allow(ClientMessage, frozen=True, kw_only=True, tag="allow"):
     """A moderator allows or forbids a participant to publish a source. Enforced at the media."""
 
     participant: Identifier
@@ -94,24 +97,24 @@ class Allow(ClientMessage, tag="allow"):
     allowed: bool
 
 
-class Kick(ClientMessage, tag="kick"):
+class Kick(ClientMessage, frozen=True, kw_only=True, tag="kick"):
     """A moderator removes a participant."""
 
     participant: Identifier
     reason: ReasonText = ""
 
 
-class CloseRoom(ClientMessage, tag="close_room"):
+class CloseRoom(ClientMessage, frozen=True, kw_only=True, tag="close_room"):
     """End the meeting for everybody."""
 
     reason: ReasonText = ""
 
 
-class Leave(ClientMessage, tag="leave"):
+class Leave(ClientMessage, frozen=True, kw_only=True, tag="leave"):
     """Leave for good: no resume."""
 
 
-class Ping(ClientMessage, tag="ping"):
+class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
     """Keep an idle socket open, measure the round trip."""
 
 
@@ -124,7 +127,7 @@ class ServerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type")
     """Base of what the server sends."""
 
 
-class Joined(ServerMessage, tag="joined"):
+class Joined(ServerMessage, frozen=True, kw_only=True, tag="joined"):
     """Reply to `join` and `resume`."""
 
     id: RequestId
@@ -148,21 +151,21 @@ class Joined(ServerMessage, tag="joined"):
     ping_interval_s: int
 
 
-class Answer(ServerMessage, tag="answer"):
+class Answer(ServerMessage, frozen=True, kw_only=True, tag="answer"):
     """Reply to `offer`."""
 
     id: RequestId
     sdp: str
 
 
-class Done(ServerMessage, tag="done"):
+class Done(ServerMessage, frozen=True, kw_only=True, tag="done"):
     """Reply to every other request that succeeded."""
 
     id: RequestId
 
 
-class Error(ServerMessage, tag="error"):
-    """Reply to a request that failed, or (without id) why the server is about to close the socket."""
+class Error(ServerMessage, frozen=True, kw_only=True, tag="error"):
+    """Reply to a request that failed, or (without id) why the server is about to close."""
 
     id: RequestId | None
     code: str
@@ -172,70 +175,70 @@ class Error(ServerMessage, tag="error"):
     retry_after_s: int | None = None
 
 
-class ParticipantJoined(ServerMessage, tag="participant_joined"):
+class ParticipantJoined(ServerMessage, frozen=True, kw_only=True, tag="participant_joined"):
     participant: ParticipantInfo
 
 
-class ParticipantUpdated(ServerMessage, tag="participant_updated"):
+class ParticipantUpdated(ServerMessage, frozen=True, kw_only=True, tag="participant_updated"):
     participant: ParticipantInfo
 
 
-class ParticipantLeft(ServerMessage, tag="participant_left"):
+class ParticipantLeft(ServerMessage, frozen=True, kw_only=True, tag="participant_left"):
     participant: Identifier
     reason: str
     """left, lost, kicked, replaced."""
 
 
-class Speakers(ServerMessage, tag="speakers"):
+class Speakers(ServerMessage, frozen=True, kw_only=True, tag="speakers"):
     """Who speaks now, loudest first."""
 
     participants: list[Identifier]
 
 
-class Sources(ServerMessage, tag="sources"):
+class Sources(ServerMessage, frozen=True, kw_only=True, tag="sources"):
     """What this client's receive-only m-lines carry, whenever it changes. The whole list."""
 
     sources: list[StreamSource]
 
 
-class ChatMessage(ServerMessage, tag="chat_message"):
+class ChatMessage(ServerMessage, frozen=True, kw_only=True, tag="chat_message"):
     participant: Identifier
     text: str
     sent_at: str
     """UTC, RFC 3339."""
 
 
-class GrantsChanged(ServerMessage, tag="grants_changed"):
+class GrantsChanged(ServerMessage, frozen=True, kw_only=True, tag="grants_changed"):
     """Your own grants changed."""
 
     grants: Grants
 
 
-class Quality(ServerMessage, tag="quality"):
+class Quality(ServerMessage, frozen=True, kw_only=True, tag="quality"):
     """Connection quality of the room's participants, every few seconds when it changed."""
 
     participants: list[ConnectionQuality]
 
 
-class MediaState(ServerMessage, tag="media_state"):
-    """State of this client's transport as the server sees it: new, connected, disconnected, failed, closed."""
+class MediaState(ServerMessage, frozen=True, kw_only=True, tag="media_state"):
+    """This client's transport as the server sees it: a `sfu.values.TransportState`."""
 
     state: str
 
 
-class MediaLost(ServerMessage, tag="media_lost"):
+class MediaLost(ServerMessage, frozen=True, kw_only=True, tag="media_lost"):
     """The media worker restarted: make a new RTCPeerConnection and offer again."""
 
 
-class Kicked(ServerMessage, tag="kicked"):
+class Kicked(ServerMessage, frozen=True, kw_only=True, tag="kicked"):
     reason: str
 
 
-class RoomClosed(ServerMessage, tag="room_closed"):
+class RoomClosed(ServerMessage, frozen=True, kw_only=True, tag="room_closed"):
     reason: str
 
 
-class GoingAway(ServerMessage, tag="going_away"):
+class GoingAway(ServerMessage, frozen=True, kw_only=True, tag="going_away"):
     """The signalling server restarts: reconnect and resume after this time. Media goes on."""
 
     retry_after_ms: int

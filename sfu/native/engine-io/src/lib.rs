@@ -3,6 +3,28 @@
 //! It holds no protocol decisions. A turn of the thread is: wait for sockets, requests or the engine's next timeout; hand in
 //! what came, with one `now` per batch; then drain the engine's transmits into GSO messages and its events into a queue.
 //! The Python side sees [`EngineHandle`] only. `unsafe` lives in `system` and `udp_batch`, nowhere else.
+//!
+//! ```
+//! use std::os::fd::AsRawFd;
+//!
+//! use engine::{Command, ids::RoomId};
+//! use engine_io::{EngineHandle, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+//! let engine = EngineHandle::start(&Options {
+//!     sockets: vec![socket.as_raw_fd()],
+//!     seed: [7; 32],
+//!     is_kep: false,
+//!     use_gso: true,
+//! })?;
+//! engine.command(Command::AddRoom { room: RoomId(1) })?;
+//! assert!(engine.command(Command::AddRoom { room: RoomId(1) }).is_err());
+//! assert_eq!(engine.snapshot()?.engine.gauges.rooms, 1);
+//! engine.close();
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 mod control_message;

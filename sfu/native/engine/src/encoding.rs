@@ -39,6 +39,20 @@ pub(crate) struct Stored {
     pub(crate) starts_keyframe: bool,
     pub(crate) filled_gap: bool,
     pub(crate) is_restart: bool,
+    /// Padding alone: the number is noted, nothing is there to forward.
+    pub(crate) is_padding: bool,
+}
+
+impl Stored {
+    fn padding(arrival: &Arrival) -> Self {
+        Self {
+            extended_sequence_number: arrival.extended_sequence_number,
+            starts_keyframe: false,
+            filled_gap: false,
+            is_restart: arrival.is_restart,
+            is_padding: true,
+        }
+    }
 }
 
 pub(crate) struct Encoding {
@@ -199,7 +213,7 @@ impl Encoding {
         if payload.is_empty() {
             self.note_arrival(now, packet, number, false);
             self.cache.insert_padding(now, meta)?;
-            return Err(DropReason::PaddingOnly);
+            return Ok(Stored::padding(&arrival));
         }
         let Some(info) = codec::describe(packet.codec, payload) else {
             self.note_arrival(now, packet, number, false);
@@ -217,6 +231,7 @@ impl Encoding {
             starts_keyframe: meta.info.starts_keyframe,
             filled_gap,
             is_restart: arrival.is_restart,
+            is_padding: false,
         })
     }
 

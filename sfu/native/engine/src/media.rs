@@ -119,6 +119,17 @@ impl Engine {
         track: TrackKey,
         received: &Received,
     ) -> Result<(), DropReason> {
+        let from = EncodingKey {
+            track,
+            encoding: received.encoding,
+        };
+        if received.is_restart {
+            self.restart_listeners(now, from);
+        }
+        if received.is_padding {
+            self.close_gap(now, from, received.extended_sequence_number);
+            return Err(DropReason::PaddingOnly);
+        }
         let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
         if entry.track.config().kind == Kind::Audio {
             let room_id = entry.room;
@@ -133,16 +144,51 @@ impl Engine {
             if let Some(slots) = room.voices.poll_slots() {
                 self.apply_audio_slots(now, room_id, slots);
             }
-            if let Decision::Drop(reason) = decision {
-                return Err(reason);
+            // Silence of a carried voice is left out stream by stream, so that each closes the gap in its own numbers.
+            if decision == Decision::Drop(DropReason::NotSelected) {
+                return Err(DropReason::NotSelected);
             }
         }
-        let from = EncodingKey {
-            track,
-            encoding: received.encoding,
-        };
         self.fan_out(now, from, received.extended_sequence_number);
         Ok(())
+    }
+
+    /// The sender began anew: its numbers and pictures have no relation to those before, so every listener switches to it
+    /// as to another source.
+    fn restart_listeners(&mut self, now: Time, from: EncodingKey) {
+        let Some(entry) = self.tracks.get(from.track) else {
+            return;
+        };
+        for listener in entry.listeners[usize::from(from.encoding)].clone() {
+            if let Some(participant) = self.participants.get_mut(listener.participant) {
+                participant.subscribed[usize::from(listener.subscription)]
+                    .stream
+                    .source_gone(from);
+            }
+            self.sync_listening(listener);
+            self.reselect(now, listener);
+        }
+    }
+
+    /// A number of the source carries no media: listeners go on as if it had never been.
+    fn close_gap(&mut self, now: Time, from: EncodingKey, number: u64) {
+        let Some(entry) = self.tracks.get(from.track) else {
+            return;
+        };
+        for listener in &entry.listeners[usize::from(from.encoding)] {
+            let Some(participant) = self.participants.get_mut(listener.participant) else {
+                continue;
+            };
+            if participant.transport.open_output(now)
+                && self
+                    .outgoing
+                    .list(participant, listener.participant)
+                    .is_ok()
+            {
+                let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
+                stream.skip_packet(now, from, number, &mut participant.transport.output);
+            }
+        }
     }
 
     /// Write one stored packet to everybody who listens to its encoding.

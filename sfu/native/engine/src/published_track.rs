@@ -35,6 +35,8 @@ pub struct Received {
     /// The sender began anew or changed its SSRC: the cache was emptied, timestamps and picture ids have no relation to
     /// those before (extended sequence numbers still grow).
     pub is_restart: bool,
+    /// Padding alone on a media SSRC: subscribers close the gap.
+    pub is_padding: bool,
     /// RFC 6464, if the packet says.
     pub audio_level: Option<AudioLevel>,
 }
@@ -170,6 +172,7 @@ impl PublishedTrack {
             starts_keyframe: stored.starts_keyframe,
             filled_gap: stored.filled_gap,
             is_restart: stored.is_restart,
+            is_padding: stored.is_padding,
             audio_level: extensions.audio_level,
         })
     }

@@ -25,11 +25,11 @@ impl Engine {
             return;
         }
         let mut bytes = std::mem::take(&mut self.scratch.bytes);
-        bytes.clear();
         if let Some(participant) = self.participants.get_mut(key) {
             let own_ssrc = participant.own_ssrc;
             let media_ssrc = participant.ssrcs.iter().next().map_or(0, |(ssrc, _)| ssrc);
-            if participant
+            bytes.clear();
+            while participant
                 .feedback
                 .poll_feedback(now, own_ssrc, media_ssrc, &mut bytes)
             {
@@ -37,6 +37,7 @@ impl Engine {
                     .transport
                     .output
                     .send_rtcp(|out| out.extend_from_slice(&bytes));
+                bytes.clear();
             }
         }
         self.scratch.bytes = bytes;

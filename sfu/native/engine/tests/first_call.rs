@@ -501,3 +501,68 @@ fn the_same_inputs_give_the_same_outputs() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn padding_of_a_publisher_leaves_no_gap_at_the_viewer() {
+    let mut harness = Harness::new();
+    let publisher = harness.join(vec![camera(&[])], 1);
+    let viewer = harness.join(vec![], 1);
+    harness.set_source(viewer, "v0", Some((publisher, "cam")), 720);
+    let mut camera = Camera::new(publisher, &[]);
+    for frame in 0..40 {
+        if frame % 10 == 5 {
+            let mut padding = Vec::new();
+            let header = wire::rtp::OutgoingHeader {
+                marker: false,
+                payload_type: VP8,
+                sequence_number: camera.sequence_base.wrapping_add(camera.frame),
+                timestamp: 1_000_000 + u32::from(camera.frame) * 3_600,
+                ssrc: camera.ssrc(0),
+            };
+            header.write(&mut padding, false, true);
+            padding.extend_from_slice(&[0, 0, 0, 4]);
+            harness.send_plain_rtp(publisher, padding);
+            camera.frame += 1;
+        }
+        camera.send_frame(&mut harness, &[]);
+        harness.run(FRAME);
+    }
+
+    let received = harness.clients[viewer].stream(2_200);
+    assert_eq!(received.len(), 40);
+    assert_continuous(&received);
+    assert_eq!(harness.drops(DropReason::PaddingOnly), 4);
+}
+
+#[test]
+fn a_publisher_that_begins_anew_is_shown_again_from_its_keyframe_in_the_same_stream() {
+    let mut harness = Harness::new();
+    let publisher = harness.join(vec![camera(&[])], 1);
+    let viewer = harness.join(vec![], 1);
+    harness.set_source(viewer, "v0", Some((publisher, "cam")), 720);
+    let mut camera = Camera::new(publisher, &[]);
+    for _ in 0..20 {
+        camera.send_frame(&mut harness, &[]);
+        harness.run(FRAME);
+    }
+
+    // A new SSRC with other numbers on the same mid, first without a keyframe.
+    let mut again = Camera {
+        ssrc_base: 60_000,
+        sequence_base: 9,
+        frame: 300,
+        ..camera
+    };
+    for frame in 0..20u16 {
+        again.send_frame(&mut harness, if frame == 5 { &[0] } else { &[] });
+        harness.run(FRAME);
+    }
+
+    let received = harness.clients[viewer].stream(2_200);
+    assert_eq!(
+        received.len(),
+        20 + 15,
+        "nothing of the new stream before its keyframe"
+    );
+    assert_continuous(&received);
+}

@@ -1,0 +1,275 @@
+"""The native packet engine behind a typed face: the only importer of `sfu._engine`.
+
+Converts values to the engine's dictionaries and its event tuples to values. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from sfu.dtls import SrtpKeys
+from sfu.media import CodecParameters, PublishedMedia, SubscribedMedia
+
+if TYPE_CHECKING:
+    from sfu import _engine as native
+
+SEED_BYTES = 32
+EVENTS_PER_TURN = 1024
+"""Events taken at one wake-up of the loop; the rest at the next, so that people are served between."""
+
+
+@dataclass(frozen=True)
+class DtlsArrived:
+    participant: int
+    datagram: bytes
+
+
+@dataclass(frozen=True)
+class IceStateChanged:
+    participant: int
+    is_connected: bool
+
+
+@dataclass(frozen=True)
+class SpeakersChanged:
+    room: int
+    participants: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AudioSlotsChanged:
+    room: int
+    slots: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class TrackStateChanged:
+    participant: int
+    mid: str
+    is_flowing: bool
+
+
+@dataclass(frozen=True)
+class SourceStarted:
+    participant: int
+    mid: str
+    publisher: int | None
+    publisher_mid: str | None
+
+
+@dataclass(frozen=True)
+class QualityReported:
+    participant: int
+    round_trip_ms: float | None
+    loss_in: float
+    """Of what it sends, 0 to 1."""
+    loss_out: float
+
+
+EngineEvent = (
+    DtlsArrived
+    | IceStateChanged
+    | SpeakersChanged
+    | AudioSlotsChanged
+    | TrackStateChanged
+    | SourceStarted
+    | QualityReported
+)
+
+
+class NativeEngine(Protocol):
+    """What `sfu._engine.Engine` offers, for tests to stand in for it."""
+
+    def event_descriptor(self) -> int: ...
+    def take_events(self, limit: int = ...) -> list[native.Event]: ...
+    def add_room(self, room: int) -> None: ...
+    def remove_room(self, room: int) -> None: ...
+    def add_participant(
+        self, room: int, participant: int, ice_ufrag: str, ice_pwd: str
+    ) -> None: ...
+    def remove_participant(self, participant: int) -> None: ...
+    def set_remote_ice(self, participant: int, remote_ufrag: str) -> None: ...
+    def restart_ice(
+        self, participant: int, ice_ufrag: str, ice_pwd: str, remote_ufrag: str
+    ) -> None: ...
+    def set_media(
+        self,
+        participant: int,
+        published: list[native.PublishedMedia],
+        subscribed: list[native.SubscribedMedia],
+    ) -> None: ...
+    def set_srtp_keys(
+        self,
+        participant: int,
+        profile: native.SrtpProfileName,
+        local_key: bytes,
+        local_salt: bytes,
+        remote_key: bytes,
+        remote_salt: bytes,
+    ) -> None: ...
+    def send_dtls(self, participant: int, datagram: bytes) -> None: ...
+    def set_source(
+        self,
+        participant: int,
+        mid: str,
+        publisher: int | None,
+        publisher_mid: str | None,
+        max_height: int,
+    ) -> None: ...
+    def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None: ...
+    def snapshot(self) -> native.Snapshot: ...
+    def close(self) -> None: ...
+
+
+def open_native_engine(
+    sockets: Sequence[int], seed: bytes, *, is_kep: bool, use_gso: bool
+) -> NativeEngine:
+    """Start the engine's thread on these UDP sockets (descriptors, which it duplicates)."""
+    from sfu import _engine
+
+    return _engine.Engine(sockets=list(sockets), seed=seed, is_kep=is_kep, use_gso=use_gso)
+
+
+class Engine:
+    """The engine as the worker uses it. Use as a context manager inside a running loop."""
+
+    def __init__(self, engine: NativeEngine, on_event: Callable[[EngineEvent], None]) -> None:
+        """`on_event` runs in the loop, once per event, and must not raise."""
+        self._native = engine
+        self._on_event = on_event
+
+    def __enter__(self) -> Engine:
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = self._native.event_descriptor()
+        self._loop.add_reader(self._descriptor, self._take_events)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_reader(self._descriptor)
+        self._native.close()
+
+    def add_room(self, room: int) -> None:
+        self._native.add_room(room)
+
+    def remove_room(self, room: int) -> None:
+        self._native.remove_room(room)
+
+    def add_participant(
+        self, room: int, participant: int, ufrag: str, password: str, remote_ufrag: str
+    ) -> None:
+        self._native.add_participant(room, participant, ufrag, password)
+        self._native.set_remote_ice(participant, remote_ufrag)
+
+    def remove_participant(self, participant: int) -> None:
+        self._native.remove_participant(participant)
+
+    def restart_ice(self, participant: int, ufrag: str, password: str, remote_ufrag: str) -> None:
+        self._native.restart_ice(participant, ufrag, password, remote_ufrag)
+
+    def set_media(
+        self,
+        participant: int,
+        published: Sequence[PublishedMedia],
+        subscribed: Sequence[SubscribedMedia],
+    ) -> None:
+        self._native.set_media(
+            participant,
+            [_published(media) for media in published],
+            [_subscribed(media) for media in subscribed],
+        )
+
+    def set_srtp_keys(self, participant: int, keys: SrtpKeys) -> None:
+        self._native.set_srtp_keys(
+            participant,
+            cast("native.SrtpProfileName", keys.profile),
+            keys.local_key,
+            keys.local_salt,
+            keys.remote_key,
+            keys.remote_salt,
+        )
+
+    def send_dtls(self, participant: int, datagram: bytes) -> None:
+        self._native.send_dtls(participant, datagram)
+
+    def set_source(
+        self,
+        participant: int,
+        mid: str,
+        publisher: int | None,
+        publisher_mid: str | None,
+        max_height: int,
+    ) -> None:
+        self._native.set_source(participant, mid, publisher, publisher_mid, max_height)
+
+    def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None:
+        self._native.set_forwarding(participant, mid, is_allowed)
+
+    def snapshot(self) -> native.Snapshot:
+        return self._native.snapshot()
+
+    def _take_events(self) -> None:
+        for event in self._native.take_events(EVENTS_PER_TURN):
+            self._on_event(_event(event))
+
+
+def _event(event: native.Event) -> EngineEvent:
+    match event:
+        case ("dtls", participant, datagram):
+            return DtlsArrived(participant, datagram)
+        case ("ice_state", participant, state):
+            return IceStateChanged(participant, state == "connected")
+        case ("speakers", room, participants):
+            return SpeakersChanged(room, tuple(participants))
+        case ("audio_slots", room, slots):
+            return AudioSlotsChanged(room, tuple(slots))
+        case ("track_state", participant, mid, is_flowing):
+            return TrackStateChanged(participant, mid, is_flowing)
+        case ("source_started", participant, mid, publisher, publisher_mid):
+            return SourceStarted(participant, mid, publisher, publisher_mid)
+        case ("quality", participant, round_trip_ms, loss_in, loss_out):
+            return QualityReported(participant, round_trip_ms, loss_in, loss_out)
+    raise ValueError(f"the engine reports {event[0]!r}, which this release does not know")
+
+
+def _published(media: PublishedMedia) -> native.PublishedMedia:
+    return {
+        "mid": media.mid,
+        "kind": media.kind.value,
+        "codecs": [_codec(codec) for codec in media.codecs],
+        "rids": list(media.rids),
+        "ssrcs": list(media.ssrcs),
+        "extensions": _extensions(media),
+    }
+
+
+def _subscribed(media: SubscribedMedia) -> native.SubscribedMedia:
+    return {
+        "mid": media.mid,
+        "kind": media.kind.value,
+        "ssrc": media.ssrc,
+        "rtx_ssrc": media.rtx_ssrc,
+        "codecs": [_codec(codec) for codec in media.codecs],
+        "extensions": _extensions(media),
+    }
+
+
+def _codec(codec: CodecParameters) -> native.CodecParameters:
+    return {
+        "payload_type": codec.payload_type,
+        "codec": codec.name.value,
+        "clock_rate": codec.clock_rate,
+        "rtx_payload_type": codec.rtx_payload_type,
+        "red_payload_type": codec.red_payload_type,
+        "format_key": codec.format_key,
+        "has_nack": codec.has_nack,
+    }
+
+
+def _extensions(media: PublishedMedia | SubscribedMedia) -> native.ExtensionIds:
+    return cast(
+        "native.ExtensionIds",
+        {extension.value: item for extension, item in media.extensions.items()},
+    )

@@ -1,0 +1,118 @@
+"""The demo entrance: room tokens for the asking. Only there when `[demo] enabled` is true."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from sfu.values import Identifier, Role
+from signaling.clock import Clock
+from signaling.grants import initial_grants
+from signaling.limits import TokenBucket
+from signaling.randomness import Randomness
+from signaling.rooms import RoomTable
+from signaling.tokens import TokenKey
+from signaling.websocket import is_own_origin
+
+MAX_BODY_BYTES = 4096
+MAX_REMEMBERED_CLIENTS = 10_000
+"""LIMIT: addresses whose rate is remembered; past it the one longest unseen is forgotten."""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What the demo entrance gives to whom."""
+
+    rooms: frozenset[str]
+    token_burst: int
+    token_rate: float
+    """Tokens a second for one address after the burst."""
+    origins: frozenset[str]
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/v1/demo/tokens`."""
+
+    room: Identifier
+    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    role: Role
+
+
+class DemoTokens:
+    """Mints tokens for demo rooms."""
+
+    def __init__(
+        self, settings: DemoSettings, key: TokenKey, rooms: RoomTable, *,
+        clock: Clock, randomness: Randomness, address_of: Callable[[web.Request], str],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._key = key
+        self._rooms = rooms
+        self._clock = clock
+        self._randomness = randomness
+        self._address_of = address_of
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer `POST /api/v1/demo/tokens`: `{room, display_name, role}` → `{token}`."""
+        if not is_own_origin(request.headers.getall("Origin", []), self._settings.origins):
+            raise web.HTTPForbidden(text="wrong_origin")
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="not_json")
+        self._take_turn(self._address_of(request))
+        wanted = _decode(await _read_body(request))
+        description = self._rooms.describe(wanted.room)
+        if description is None or wanted.room not in self._settings.rooms:
+            raise web.HTTPNotFound(text="unknown_room")
+        if initial_grants(description.room_class, wanted.role) is None:
+            raise web.HTTPBadRequest(text="unknown_role")
+        try:
+            token = self._key.mint(
+                room=wanted.room,
+                subject=f"demo-{self._randomness.token_id()}",
+                display_name=wanted.display_name,
+                role=wanted.role,
+                token_id=self._randomness.token_id(),
+                now=self._clock(),
+            )
+        except ValueError:
+            raise web.HTTPBadRequest(text="bad_display_name") from None
+        return web.json_response({"token": token})
+
+    def _take_turn(self, address: str) -> None:
+        now_s = self._clock().monotonic_s
+        settings = self._settings
+        bucket = self._buckets.pop(address, None) or TokenBucket(
+            burst=float(settings.token_burst), rate=settings.token_rate, now_s=now_s
+        )
+        self._buckets[address] = bucket
+        if len(self._buckets) > MAX_REMEMBERED_CLIENTS:
+            self._buckets.popitem(last=False)
+        if not bucket.take(now_s):
+            delay_s = max(1, round(bucket.delay_s(now_s)))
+            raise web.HTTPTooManyRequests(
+                text="rate_limited", headers={"Retry-After": str(delay_s)}
+            )
+
+
+async def _read_body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+    body = await request.content.read(MAX_BODY_BYTES + 1)
+    while not request.content.at_eof() and len(body) <= MAX_BODY_BYTES:
+        body += await request.content.read(MAX_BODY_BYTES + 1 - len(body))
+    if len(body) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))
+    return body
+
+
+def _decode(body: bytes) -> TokenRequest:
+    try:
+        return msgspec.json.decode(body, type=TokenRequest)
+    except (msgspec.DecodeError, RecursionError):
+        raise web.HTTPBadRequest(text="bad_request") from None

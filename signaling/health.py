@@ -1,0 +1,67 @@
+"""`/healthz`, `/readyz`, `/metrics`: for load balancers and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from sfu.errors import SfuError
+from sfu.rpc_messages import WorkerStatistics
+from signaling.worker_link import RoomDirectory, WorkerLink
+from signaling.worker_metrics import WorkerCollector
+
+STATISTICS_TIMEOUT_S = 2.0
+"""A worker that does not answer by then is reported as down."""
+
+
+class Health:
+    """Handlers for machines."""
+
+    def __init__(
+        self,
+        directory: RoomDirectory,
+        registry: CollectorRegistry,
+        may_read_metrics: Callable[[web.Request], bool],
+    ) -> None:
+        self._directory = directory
+        self._registry = registry
+        self._may_read_metrics = may_read_metrics
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """Answer 200 while the event loop runs."""
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Answer 200 when every media worker is connected and adopted, else 503."""
+        workers = {link.address.name: link.is_ready for link in self._directory.links}
+        is_ready = self._directory.is_ready
+        headers = {} if is_ready else {"Retry-After": "1"}
+        return web.json_response(
+            {"ready": is_ready, "workers": workers},
+            status=200 if is_ready else 503,
+            headers=headers,
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer Prometheus: this process, and one coherent snapshot of each worker."""
+        if not self._may_read_metrics(request):
+            raise web.HTTPNotFound()
+        links = self._directory.links
+        snapshots = await asyncio.gather(*(_statistics(link) for link in links))
+        pairs = list(zip(links, snapshots, strict=True))
+        snapshot_registry = CollectorRegistry()
+        snapshot_registry.register(WorkerCollector(pairs))
+        body = generate_latest(self._registry) + generate_latest(snapshot_registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+async def _statistics(link: WorkerLink) -> WorkerStatistics | None:
+    try:
+        async with asyncio.timeout(STATISTICS_TIMEOUT_S):
+            return await link.statistics()
+    except (SfuError, TimeoutError):
+        return None

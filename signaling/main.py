@@ -1,0 +1,191 @@
+"""The command line `synedrion`, and the composition of its commands."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from sfu.config import WorkerConfig
+from sfu.settings import SettingsError
+from sfu.values import Role
+from signaling import control_plane
+from signaling.clock import read_clocks
+from signaling.config import Config, load_config
+from signaling.grants import initial_grants
+from signaling.logs import configure_logs
+from signaling.pages import roles_of
+from signaling.randomness import SystemRandomness
+from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
+from signaling.tokens import MAX_LIFETIME_S, load_or_create_key
+
+EXIT_FAILED = 1
+"""It could not start or go on."""
+EXIT_USAGE = 2
+"""Wrong arguments; argparse uses it too."""
+EXIT_CONFIG = 78
+"""EX_CONFIG of sysexits.h."""
+DEFAULT_CONFIG = Path("configs/dev.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        return code
+    except SettingsError as error:
+        print(f"synedrion: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except (control_plane.CannotServe, StartFailed) as error:
+        print(f"synedrion: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    configure_logs(config.log.level)
+    Path(config.data_folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.run_folder.chmod(0o700)
+    command = (sys.executable, "-m", "signaling.main", "control-plane")
+    specs = [_worker_spec(worker) for worker in config.worker_configs()]
+    specs.append(
+        ProcessSpec(
+            name="control-plane",
+            command=(*command, "--config", str(options.config)),
+            tells_ready=True,
+        )
+    )
+
+    async def run() -> None:
+        await Supervisor(specs, lambda line: _print_addresses(config, line)).run()
+
+    asyncio.run(run())
+    return 0
+
+
+def _control_plane(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    configure_logs(config.log.level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(control_plane.serve(config, options.ready_fd))
+    return 0
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    config = load_config(options.path)
+    workers = ", ".join(f"{each.name} ({each.room_class})" for each in config.workers)
+    print(f"{options.path}: good. Workers: {workers}.")
+    return 0
+
+
+def _token(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    room = next((each for each in config.demo.rooms if each.id == options.room), None)
+    if room is None:
+        known = ", ".join(each.id for each in config.demo.rooms) or "none"
+        return _usage(f'--room "{options.room}": no such room (there are: {known})')
+    role = Role(options.role)
+    if initial_grants(room.room_class, role) is None:
+        roles = ", ".join(roles_of(room.room_class))
+        return _usage(f'--role "{role}": does not exist in {room.room_class} rooms (use: {roles})')
+    randomness = SystemRandomness()
+    try:
+        token = load_or_create_key(config.token_key_path).mint(
+            room=room.id,
+            subject=f"operator-{randomness.token_id()}",
+            display_name=options.name,
+            role=role,
+            token_id=randomness.token_id(),
+            now=read_clocks(),
+            lifetime_s=options.lifetime,
+        )
+    except ValueError as error:
+        return _usage(str(error))
+    print(token)
+    return 0
+
+
+def _version(options: argparse.Namespace) -> int:
+    try:
+        print(f"synedrion {version('synedrion')}")
+    except PackageNotFoundError:
+        print("synedrion, not installed")
+    return 0
+
+
+def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
+    return ProcessSpec(
+        name=f"worker {worker.worker}",
+        command=(sys.executable, "-m", "sfu.worker"),
+        standard_input=msgspec.json.encode(worker, enc_hook=str),
+    )
+
+
+def _print_addresses(config: Config, ready_line: bytes) -> None:
+    ready = msgspec.json.decode(ready_line, type=control_plane.Ready)
+    base = _base_address(config, ready.port)
+    print("Synedrion is ready. Ctrl-C stops it.")
+    print(f"  {base}/")
+    if config.demo.enabled:
+        for room in config.demo.rooms:
+            print(f"  {base}/rooms/{room.id}  {room.title}")
+    sys.stdout.flush()
+
+
+def _base_address(config: Config, port: int) -> str:
+    if config.http.origins:
+        return config.http.origins[0]
+    scheme = "https" if config.is_https else "http"
+    host = config.http.host
+    if host in ("0.0.0.0", "::", ""):  # everywhere: print an address that can be opened here
+        host = "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _usage(text: str) -> int:
+    print(f"synedrion: {text}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="synedrion", description="Meetings of public bodies.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="start the media workers and the control plane")
+    serve.set_defaults(command=_serve)
+    control = commands.add_parser("control-plane", help="run the signalling process only")
+    control.add_argument(
+        "--ready-fd", type=int, default=None, help="descriptor to tell readiness on"
+    )
+    control.set_defaults(command=_control_plane)
+    check = commands.add_parser("check-config", help="check a configuration file")
+    check.add_argument("path", type=Path)
+    check.set_defaults(command=_check_config)
+    token = commands.add_parser("token", help="print a room token, good once and for minutes")
+    token.add_argument("--room", required=True)
+    token.add_argument("--role", required=True, choices=[role.value for role in Role])
+    token.add_argument("--name", required=True, help="what the others read")
+    token.add_argument(
+        "--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300"
+    )
+    token.set_defaults(command=_token)
+    about = commands.add_parser("version", help="print the version")
+    about.set_defaults(command=_version)
+
+    for command in (serve, control, token):
+        command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""Starts the media workers and the control plane as siblings, and starts again what ends.
+
+    supervisor ──► worker council     one dies: only its rooms are hurt
+              ├──► worker kep
+              └──► control plane      dies: media goes on, the next one adopts the rooms
+
+The first signal stops all in order (control plane, then workers), the second kills. If the
+supervisor itself is killed, the kernel kills the children: there are no orphans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from signaling.restart_policy import RestartPolicy
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 10.0
+"""From the request to stop a process until it is killed."""
+MAX_READY_BYTES = 1024
+PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process to keep running."""
+
+    name: str
+    command: tuple[str, ...]
+    standard_input: bytes = b""
+    """Written once after the start, then closed."""
+    tells_ready: bool = False
+    """It is given `--ready-fd N` and writes one line there once it serves."""
+
+
+class StartFailed(Exception):
+    """A process ended before everything was ready for the first time."""
+
+    def __init__(self, name: str, exit_code: int) -> None:
+        super().__init__(name, exit_code)
+        self.name = name
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} ended with exit code {self.exit_code} while starting: see its log above"
+        )
+
+
+class Supervisor:
+    """`run` returns when all processes have ended."""
+
+    def __init__(
+        self, specs: Sequence[ProcessSpec], on_ready: Callable[[bytes], None],
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:  # fmt: skip
+        """`specs` are started in order and stopped in reverse. `on_ready` gets the first line of
+        the process that tells it, once."""
+        self._children = [_Child(spec) for spec in specs]
+        self._on_ready = on_ready
+        self._stop_timeout_s = stop_timeout_s
+        self._stop_requests = 0
+        self._stopping = asyncio.Event()
+        self._is_ready = False
+        self._failure: StartFailed | None = None
+
+    def handle_stop_signal(self) -> None:
+        """Stop gracefully; when called again, kill."""
+        self._stop_requests += 1
+        self._stopping.set()
+        if self._stop_requests > 1:
+            for child in self._children:
+                child.send(signal.SIGKILL)
+
+    async def run(self) -> None:
+        """Run until stopped.
+
+        Raises:
+            StartFailed: a process could not start at all; the others were stopped.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_stop_signal)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                keepers = [
+                    tasks.create_task(self._keep_running(child), name=f"keeper-{child.spec.name}")
+                    for child in self._children
+                ]
+                await self._stopping.wait()
+                await self._stop_in_order()
+                for keeper in keepers:
+                    keeper.cancel()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _keep_running(self, child: _Child) -> None:
+        policy = RestartPolicy()
+        while not self._stopping.is_set():
+            exit_code = await self._run_once(child, policy)
+            if self._stopping.is_set():
+                return
+            if not self._is_ready:
+                self._failure = self._failure or StartFailed(child.spec.name, exit_code)
+                self._stopping.set()
+                return
+            pause_s = policy.handle_ended(time.monotonic())
+            log.error(
+                "process ended", process=child.spec.name, exit_code=exit_code, delay_s=pause_s
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._stopping.wait()
+
+    async def _run_once(self, child: _Child, policy: RestartPolicy) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            ready_descriptor = await child.start()
+            policy.handle_started(time.monotonic())
+            if ready_descriptor is not None:
+                tasks.create_task(self._hear_ready(ready_descriptor), name="ready-reader")
+            return await child.wait()
+
+    async def _hear_ready(self, descriptor: int) -> None:
+        line = await _read_line(descriptor)
+        if line and not self._is_ready and not self._stopping.is_set():
+            self._is_ready = True
+            self._on_ready(line)
+
+    async def _stop_in_order(self) -> None:
+        for child in reversed(self._children):
+            child.send(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(self._stop_timeout_s):
+                    await child.wait()
+            except TimeoutError:
+                log.error("process did not stop in time", process=child.spec.name)
+                child.send(signal.SIGKILL)
+                await child.wait()
+
+
+class _Child:
+    """One process, started perhaps many times."""
+
+    def __init__(self, spec: ProcessSpec) -> None:
+        self.spec = spec
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> int | None:
+        """Start it. Return the descriptor to read its ready line from, if it tells one."""
+        command, reader, writer = self.spec.command, -1, -1
+        if self.spec.tells_ready:
+            reader, writer = os.pipe()
+            command = (*command, "--ready-fd", str(writer))
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=(writer,) if self.spec.tells_ready else (),
+                # Ctrl-C in a terminal reaches the supervisor only, which stops all in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        except OSError:
+            if self.spec.tells_ready:
+                os.close(reader)
+            raise
+        finally:
+            if self.spec.tells_ready:
+                os.close(writer)
+        await self._give_input(self._process)
+        return reader if self.spec.tells_ready else None
+
+    async def wait(self) -> int:
+        """Return the exit code once it has ended; 0 if it was never started."""
+        return 0 if self._process is None else await self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _give_input(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None, "invariant: a pipe was asked for"
+        with contextlib.suppress(ConnectionError):  # it ended at once: `wait` tells
+            process.stdin.write(self.spec.standard_input)
+            await process.stdin.drain()
+            process.stdin.close()
+
+
+async def _read_line(descriptor: int) -> bytes:
+    """Return the first line, or nothing if the other end closed before. Closes `descriptor`."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=MAX_READY_BYTES)
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""
+    finally:
+        transport.close()
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    """Return what the child does before exec: ask the kernel to be killed with its parent."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,1 @@
+"""The pages: templates, plain ES modules and a small style layer over gov.gr's design system."""

@@ -1,0 +1,213 @@
+// The browser's side of one transport: one RTCPeerConnection, offers only from here, m-lines that
+// live as long as it does. Says nothing to the server itself: `negotiate` is given. No page.
+
+/** @import { TrackSource } from './messages.js' */
+
+/**
+ * Simulcast of a 1280×720 camera: quarter, half and full size. Order: lowest first, as rids q, h, f.
+ * @type {RTCRtpEncodingParameters[]}
+ */
+const CAMERA_ENCODINGS = [
+  { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+];
+const SCREEN_MAX_BITRATE_BPS = 2_500_000;
+/** A link may drop a few checks and recover; ICE itself calls that `disconnected` after some seconds. */
+const DISCONNECTED_GRACE_MS = 1500;
+const RESTART_INTERVAL_MS = 3000;
+/** After so many ICE restarts without success only a new transport helps. */
+const MAX_RESTARTS = 4;
+
+/** @typedef {(sdp: string, tracks: Record<string, TrackSource>) => Promise<string>} Negotiate */
+
+/**
+ * Events: `state` {RTCPeerConnectionState}, `streams` (m-lines known or grown), `negotiation_failed`
+ * {Error}, `unusable` (make a new MediaConnection).
+ */
+export class MediaConnection extends EventTarget {
+  /** @type {Map<TrackSource, RTCRtpTransceiver>} */
+  #senders = new Map();
+  /** @type {RTCRtpTransceiver[]} */
+  #audioReceivers = [];
+  /** @type {RTCRtpTransceiver[]} */
+  #videoReceivers = [];
+  #isNegotiating = false;
+  #wantsOffer = false;
+  #isClosed = false;
+  #restarts = 0;
+  #lastRestartAt = -Infinity;
+  /** @type {number | undefined} */
+  #restartTimer;
+
+  /** @param {Negotiate} negotiate Sends the offer and returns the answer. */
+  constructor(negotiate) {
+    super();
+    this.negotiate = negotiate;
+    this.peerConnection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    this.peerConnection.addEventListener('connectionstatechange', () => this.#handleState());
+    this.peerConnection.addEventListener('iceconnectionstatechange', () => this.#handleState());
+  }
+
+  /**
+   * Offer once with everything that can be foreseen.
+   * @param {{ microphone: MediaStreamTrack | null, camera: MediaStreamTrack | null,
+   *   audioStreams: number, videoStreams: number }} wanted
+   */
+  async start({ microphone, camera, audioStreams, videoStreams }) {
+    this.#addSender('microphone', microphone ?? 'audio', {});
+    this.#addSender('camera', camera ?? 'video', { sendEncodings: CAMERA_ENCODINGS });
+    for (let count = 0; count < audioStreams; count += 1) {
+      this.#audioReceivers.push(this.peerConnection.addTransceiver('audio', { direction: 'recvonly' }));
+    }
+    this.#addVideoReceivers(videoStreams);
+    await this.#offer();
+  }
+
+  /** Mids of the receive-only video m-lines that the server has answered, in order. */
+  get answeredVideoMids() {
+    const answered = this.#videoReceivers.filter(({ currentDirection }) => currentDirection === 'recvonly');
+    return answered.flatMap(({ mid }) => (mid === null ? [] : [mid]));
+  }
+
+  /** Tracks of the receive-only audio m-lines. */
+  get audioTracks() {
+    return this.#audioReceivers.map(({ receiver }) => receiver.track);
+  }
+
+  /** @param {string} mid @returns {MediaStreamTrack | null} */
+  videoTrack(mid) {
+    return this.#videoReceivers.find((each) => each.mid === mid)?.receiver.track ?? null;
+  }
+
+  /** Offer more m-lines if there are fewer. @param {number} count */
+  async ensureVideoStreams(count) {
+    const missing = count - this.#videoReceivers.length;
+    if (missing <= 0 || this.#isClosed) return;
+    this.#addVideoReceivers(missing);
+    await this.#offer();
+  }
+
+  /** Send this track, or nothing, as microphone or camera: no offer needed.
+   * @param {'microphone' | 'camera'} source @param {MediaStreamTrack | null} track */
+  async replaceTrack(source, track) {
+    await this.#senders.get(source)?.sender.replaceTrack(track);
+  }
+
+  /** @param {MediaStreamTrack} track */
+  async startScreen(track) {
+    const transceiver = this.#senders.get('screen');
+    if (transceiver === undefined) {
+      this.#addSender('screen', track, { sendEncodings: [{ maxBitrate: SCREEN_MAX_BITRATE_BPS }] });
+    } else {
+      await transceiver.sender.replaceTrack(track);
+      transceiver.direction = 'sendonly';
+    }
+    await this.#offer();
+  }
+
+  async stopScreen() {
+    const transceiver = this.#senders.get('screen');
+    if (transceiver === undefined || transceiver.direction === 'inactive') return;
+    transceiver.direction = 'inactive';
+    await transceiver.sender.replaceTrack(null);
+    await this.#offer();
+  }
+
+  /** Find a new network path for the same transport. */
+  restartIce() {
+    clearTimeout(this.#restartTimer);
+    const waitMs = this.#lastRestartAt + RESTART_INTERVAL_MS - performance.now();
+    if (this.#isClosed) return;
+    if (waitMs > 0) {
+      this.#restartTimer = setTimeout(() => this.restartIce(), waitMs);
+      return;
+    }
+    this.#lastRestartAt = performance.now();
+    this.#restarts += 1;
+    if (this.#restarts > MAX_RESTARTS) {
+      this.dispatchEvent(new CustomEvent('unusable'));
+      return;
+    }
+    this.peerConnection.restartIce();
+    void this.#offer();
+  }
+
+  /** Repeat an offer whose answer was lost with the socket. */
+  retryOffer() {
+    if (this.peerConnection.signalingState === 'have-local-offer') void this.#offer();
+  }
+
+  close() {
+    this.#isClosed = true;
+    clearTimeout(this.#restartTimer);
+    this.peerConnection.close();
+  }
+
+  /** @param {TrackSource} source @param {MediaStreamTrack | 'audio' | 'video'} track @param {RTCRtpTransceiverInit} init */
+  #addSender(source, track, init) {
+    const transceiver = this.peerConnection.addTransceiver(track, { direction: 'sendonly', ...init });
+    this.#senders.set(source, transceiver);
+  }
+
+  /** @param {number} count */
+  #addVideoReceivers(count) {
+    for (let added = 0; added < count; added += 1) {
+      this.#videoReceivers.push(this.peerConnection.addTransceiver('video', { direction: 'recvonly' }));
+    }
+  }
+
+  /** One offer at a time; wishes that arrive meanwhile are joined into the next. */
+  async #offer() {
+    this.#wantsOffer = true;
+    if (this.#isNegotiating) return;
+    this.#isNegotiating = true;
+    try {
+      while (this.#wantsOffer && !this.#isClosed) {
+        this.#wantsOffer = false;
+        await this.#offerOnce();
+      }
+    } catch (error) {
+      if (!this.#isClosed) this.dispatchEvent(new CustomEvent('negotiation_failed', { detail: error }));
+    } finally {
+      this.#isNegotiating = false;
+    }
+  }
+
+  async #offerOnce() {
+    const peerConnection = this.peerConnection;
+    await peerConnection.setLocalDescription(await peerConnection.createOffer());
+    const sdp = peerConnection.localDescription?.sdp ?? '';
+    const answer = await this.negotiate(sdp, this.#tracks());
+    if (this.#isClosed) return;
+    await peerConnection.setRemoteDescription({ type: 'answer', sdp: answer });
+    this.dispatchEvent(new CustomEvent('streams'));
+  }
+
+  /** What each sending m-line carries. @returns {Record<string, TrackSource>} */
+  #tracks() {
+    /** @type {Record<string, TrackSource>} */
+    const tracks = {};
+    for (const [source, { mid, direction }] of this.#senders) {
+      if (mid !== null && direction === 'sendonly') tracks[mid] = source;
+    }
+    return tracks;
+  }
+
+  #handleState() {
+    if (this.#isClosed) return;
+    const { connectionState, iceConnectionState } = this.peerConnection;
+    this.dispatchEvent(new CustomEvent('state', { detail: connectionState }));
+    clearTimeout(this.#restartTimer);
+    if (connectionState === 'connected') {
+      this.#restarts = 0;
+    } else if (iceConnectionState === 'failed') {
+      this.restartIce();
+    } else if (connectionState === 'failed') {
+      // DTLS failed although ICE did not: the association cannot be revived.
+      this.dispatchEvent(new CustomEvent('unusable'));
+    } else if (iceConnectionState === 'disconnected') {
+      this.#restartTimer = setTimeout(() => this.restartIce(), DISCONNECTED_GRACE_MS);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+// Types of the public WebSocket protocol, as signaling/messages.py states it. No code.
+
+/** @typedef {'microphone' | 'camera' | 'screen'} TrackSource */
+/** @typedef {'council' | 'kep'} RoomClass */
+/** @typedef {'chair' | 'secretary' | 'coordinator' | 'member' | 'guest' | 'citizen' | 'employee' | 'interpreter'} Role */
+
+/**
+ * @typedef {object} Grants
+ * @property {boolean} microphone
+ * @property {boolean} camera
+ * @property {boolean} screen
+ * @property {boolean} chat
+ * @property {boolean} hand
+ * @property {boolean} moderate
+ * @property {boolean} close_room
+ */
+
+/**
+ * @typedef {object} TrackInfo
+ * @property {TrackSource} source
+ * @property {boolean} is_muted  The participant muted it.
+ * @property {boolean} is_blocked  The grant is missing: the server drops its packets.
+ */
+
+/**
+ * @typedef {object} ParticipantInfo
+ * @property {string} participant
+ * @property {string} display_name
+ * @property {Role} role
+ * @property {TrackInfo[]} tracks
+ * @property {number | null} hand_raised_order  1 raised first; null is not raised.
+ * @property {boolean} is_connected  False while the socket is lost and may still resume.
+ * @property {Grants} grants
+ */
+
+/**
+ * @typedef {object} VideoWish
+ * @property {string} mid
+ * @property {string | null} participant
+ * @property {TrackSource} source
+ * @property {boolean} speaker  Follow the active speaker instead of a named participant.
+ * @property {number} max_height  Pixels; 0 pauses.
+ */
+
+/**
+ * @typedef {object} StreamSource
+ * @property {string} mid
+ * @property {'audio' | 'video'} kind
+ * @property {string | null} participant
+ * @property {TrackSource | null} source
+ */
+
+/**
+ * @typedef {object} ConnectionQuality
+ * @property {string} participant
+ * @property {number} score  5 excellent … 1 bad, 0 lost.
+ * @property {number | null} round_trip_ms
+ * @property {number} loss_in_percent
+ * @property {number} loss_out_percent
+ */
+
+/**
+ * @typedef {{ type: 'join', token: string, protocol: number }
+ *   | { type: 'resume', room: string, participant: string, secret: string, protocol: number }
+ *   | { type: 'offer', sdp: string, tracks: Record<string, TrackSource> }
+ *   | { type: 'layout', video: VideoWish[] }
+ *   | { type: 'mute', source: TrackSource, muted: boolean }
+ *   | { type: 'hand', raised: boolean, participant?: string }
+ *   | { type: 'chat', text: string }
+ *   | { type: 'allow', participant: string, source: TrackSource, allowed: boolean }
+ *   | { type: 'kick', participant: string, reason: string }
+ *   | { type: 'close_room', reason: string }
+ *   | { type: 'leave' }
+ *   | { type: 'ping' }} ClientMessage
+ */
+
+/**
+ * @typedef {object} Joined
+ * @property {'joined'} type
+ * @property {number} id
+ * @property {string} room
+ * @property {RoomClass} room_class
+ * @property {string} title
+ * @property {string} participant
+ * @property {Role} role
+ * @property {Grants} grants
+ * @property {string} secret
+ * @property {boolean} resumed
+ * @property {ParticipantInfo[]} participants
+ * @property {StreamSource[]} sources
+ * @property {number} audio_streams
+ * @property {number} max_video_streams
+ * @property {number} ping_interval_s
+ */
+
+/** @typedef {{ type: 'answer', id: number, sdp: string }} Answer */
+/** @typedef {{ type: 'done', id: number }} Done */
+/**
+ * @typedef {object} ErrorMessage
+ * @property {'error'} type
+ * @property {number | null} id
+ * @property {string} code
+ * @property {string} message
+ * @property {number | null} [retry_after_s]
+ */
+/** @typedef {Joined | Answer | Done} Reply */
+
+/**
+ * @typedef {{ type: 'participant_joined', participant: ParticipantInfo }
+ *   | { type: 'participant_updated', participant: ParticipantInfo }
+ *   | { type: 'participant_left', participant: string, reason: string }
+ *   | { type: 'speakers', participants: string[] }
+ *   | { type: 'sources', sources: StreamSource[] }
+ *   | { type: 'chat_message', participant: string, text: string, sent_at: string }
+ *   | { type: 'grants_changed', grants: Grants }
+ *   | { type: 'quality', participants: ConnectionQuality[] }
+ *   | { type: 'media_state', state: string }
+ *   | { type: 'media_lost' }
+ *   | { type: 'kicked', reason: string }
+ *   | { type: 'room_closed', reason: string }
+ *   | { type: 'going_away', retry_after_ms: number }} Notification
+ */
+
+export {};

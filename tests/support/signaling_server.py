@@ -1,0 +1,294 @@
+"""The real aiohttp application on loopback, joined to fake workers over real UNIX sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from sfu.client import SfuClient
+from sfu.rpc import RpcServer
+from sfu.values import Role, RoomClass
+from signaling.addresses import parse_networks
+from signaling.app import AppParts, AppSettings, make_app
+from signaling.clock import read_clocks
+from signaling.demo import DemoSettings
+from signaling.limits import OutgoingLimits, SessionLimits
+from signaling.metrics import SignalingMetrics
+from signaling.pages import WebFolders
+from signaling.randomness import Randomness, SystemRandomness
+from signaling.rooms import RoomTable
+from signaling.tokens import TokenKey
+from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
+from tests.support.fake_worker import FakeWorker
+from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
+
+TEMPLATES = {
+    "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
+    "room.html": "<html lang={{ lang }}>{{ room.title }} {{ config.socket_path }}",
+    "error.html": "<html lang={{ lang }}>{{ status }}",
+}
+"""In place of the front end's, which has tests of its own."""
+
+
+class WorkerProcess:
+    """A fake worker behind a real RPC server; `restart` loses its rooms as a crash would."""
+
+    def __init__(self, room_class: RoomClass, folder: Path) -> None:
+        self.room_class = room_class
+        self.path = folder / f"{room_class.value}.sock"
+        self.incarnations = 0
+        self.fake = self._fresh()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve; returns once connections are accepted."""
+        server = RpcServer(self.path, self.fake.handle)
+        self.fake.publish = server.publish
+        listening = asyncio.Event()
+        self._task = asyncio.create_task(server.run(listening.set))
+        await listening.wait()
+
+    async def stop(self) -> None:
+        """Break all connections, keep the rooms."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def restart(self) -> None:
+        """Come back as another incarnation, with nothing."""
+        await self.stop()
+        self.fake = self._fresh()
+        await self.start()
+
+    def _fresh(self) -> FakeWorker:
+        self.incarnations += 1
+        return FakeWorker(
+            room_class=self.room_class, name=self.room_class.value,
+            incarnation=f"incarnation-{self.incarnations}",
+        )  # fmt: skip
+
+
+def make_client(path: Path, on_event: Any, on_state: Any) -> WorkerClient:
+    """Return the real client of a worker."""
+    return SfuClient(path, on_event=on_event, on_state=on_state)
+
+
+class ControlPlane:
+    """One control-plane process's worth: it can be stopped and started again on the same port."""
+
+    def __init__(self, workers: list[WorkerProcess], folder: Path, key: TokenKey,
+                 settings: AppSettings, randomness: Randomness, port: int = 0) -> None:  # fmt: skip
+        self.key = key
+        self.port = port
+        addresses = [
+            WorkerAddress(each.room_class.value, each.room_class, each.path) for each in workers
+        ]
+        table = RoomTable([COUNCIL_ROOM, KEP_ROOM])
+        links = [WorkerLink(address, table, make_client) for address in addresses]
+        self.directory = RoomDirectory(table, links)
+        registry = CollectorRegistry()
+        parts = AppParts(
+            directory=self.directory,
+            key=key,
+            clock=read_clocks,
+            randomness=randomness,
+            folders=WebFolders(folder / "templates", folder / "static"),
+            registry=registry,
+            metrics=SignalingMetrics(registry),
+        )
+        self._runner = web.AppRunner(make_app(settings, parts), access_log=None)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen, and wait until the workers are adopted."""
+        self._task = asyncio.create_task(self.directory.run())
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        await until(lambda: self.directory.is_ready)
+
+    async def stop(self, *, crash: bool = False) -> None:
+        """Stop as a service does, or as a killed process does: no goodbye, sockets cut."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if crash and self._runner.server is not None:
+            for handler in list(self._runner.server.connections):
+                if handler.transport is not None:
+                    handler.transport.abort()
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass
+class Server:
+    """Workers, one control plane, and clients of it."""
+
+    folder: Path
+    settings: AppSettings
+    randomness: Randomness = field(default_factory=SystemRandomness)
+    key: TokenKey = field(default_factory=TokenKey.generate)
+
+    def __post_init__(self) -> None:
+        self.workers = [WorkerProcess(each, self.folder / "run") for each in RoomClass]
+        self.control = ControlPlane(
+            self.workers, self.folder, self.key, self.settings, self.randomness
+        )
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+    def worker(self, room_class: RoomClass = RoomClass.COUNCIL) -> WorkerProcess:
+        return next(each for each in self.workers if each.room_class is room_class)
+
+    async def restart_control_plane(self, *, crash: bool = True) -> None:
+        """Stop it and start another that knows nothing."""
+        await self.control.stop(crash=crash)
+        for worker in self.workers:
+            worker.fake.disconnect()
+        port = self.control.port
+        self.control = ControlPlane(
+            self.workers, self.folder, self.key, self.settings, self.randomness, port
+        )
+        await self.control.start()
+
+    def token(self, *, room: str = COUNCIL_ROOM.room, name: str = "Άννα",
+              role: Role = Role.MEMBER, subject: str | None = None) -> str:  # fmt: skip
+        randomness = SystemRandomness()
+        return self.key.mint(
+            room=room,
+            subject=subject or randomness.token_id(),
+            display_name=name,
+            role=role,
+            token_id=randomness.token_id(),
+            now=read_clocks(),
+        )
+
+    async def connect(self, **headers: str) -> Client:
+        headers.setdefault("Origin", "http://own.test")
+        socket = await self.http.ws_connect(
+            f"{self.control.url}/ws", headers=headers, max_msg_size=0, autoping=True
+        )
+        return Client(socket)
+
+    async def joined(self, **token: Any) -> Client:
+        client = await self.connect()
+        client.joined = await client.request(type="join", token=self.token(**token))
+        assert client.joined["type"] == "joined", client.joined
+        return client
+
+
+class Client:
+    """A client of the protocol that keeps what it has heard."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.heard: list[dict[str, Any]] = []
+        self.joined: dict[str, Any] = {}
+        self._last_id = 0
+
+    async def request(self, **message: Any) -> dict[str, Any]:
+        """Send a request and return its reply; notifications before it are kept in `heard`."""
+        self._last_id += 1
+        await self.socket.send_str(msgspec.json.encode({**message, "id": self._last_id}).decode())
+        while True:
+            received = await self.receive()
+            if received.get("id") == self._last_id:
+                return received
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next message."""
+        async with asyncio.timeout(5):
+            frame = await self.socket.receive()
+        assert frame.type is aiohttp.WSMsgType.TEXT, (frame, self.socket.close_code, self.heard)
+        message: dict[str, Any] = msgspec.json.decode(frame.data)
+        self.heard.append(message)
+        return message
+
+    async def hear(self, message_type: str) -> dict[str, Any]:
+        """Return the next message of that type; others are kept in `heard`."""
+        while True:
+            message = await self.receive()
+            if message["type"] == message_type:
+                return message
+
+    async def closed(self) -> int | None:
+        """Read to the end and return the close code."""
+        async with asyncio.timeout(10):
+            async for frame in self.socket:
+                self.heard.append(msgspec.json.decode(frame.data))
+        return self.socket.close_code
+
+    def resume_message(self) -> dict[str, Any]:
+        return {
+            "type": "resume",
+            "room": self.joined["room"],
+            "participant": self.joined["participant"],
+            "secret": self.joined["secret"],
+        }
+
+
+async def until(condition: Any, seconds: float = 5.0) -> None:
+    """Wait until `condition()` is true."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def default_settings() -> AppSettings:
+    """Return settings with a demo entrance and the origin `http://own.test`."""
+    origins = frozenset({"http://own.test"})
+    return AppSettings(
+        origins=origins,
+        is_https=False,
+        trusted_proxies=(),
+        metrics_from=parse_networks(["127.0.0.0/8"]),
+        demo=DemoSettings(
+            rooms=frozenset({COUNCIL_ROOM.room}), token_burst=5, token_rate=1.0, origins=origins
+        ),
+        demo_rooms=(COUNCIL_ROOM.room,),
+        session_limits=SessionLimits(),
+        outgoing_limits=OutgoingLimits(),
+        max_video_streams=12,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running_server(
+    randomness: Randomness | None = None, **changes: Any
+) -> AsyncIterator[Server]:
+    """Run workers and a control plane; `changes` are to the settings."""
+    with tempfile.TemporaryDirectory(prefix="syn") as name:
+        folder = Path(name)
+        (folder / "templates").mkdir()
+        (folder / "static").mkdir()
+        (folder / "static" / "main.js").write_text("export {};\n")
+        (folder / "outside.txt").write_text("outside")
+        for template, text in TEMPLATES.items():
+            (folder / "templates" / template).write_text(text)
+        settings = replace(default_settings(), **changes)
+        server = Server(folder, settings, randomness or SystemRandomness())
+        try:
+            for worker in server.workers:
+                await worker.start()
+            await server.control.start()
+            yield server
+        finally:
+            await server.http.close()
+            await server.control.stop()
+            for worker in server.workers:
+                await worker.stop()

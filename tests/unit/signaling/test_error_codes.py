@@ -1,0 +1,136 @@
+"""Every wire error code is answered in some real situation: the list is closed, none is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sfu.errors import (
+    BadLayout,
+    InternalError,
+    RoomFull,
+    SfuError,
+    TooManyStreams,
+    UnsupportedSdp,
+    WorkerUnavailable,
+)
+from sfu.values import Role
+from signaling.errors import ErrorCode, request_error_of
+from tests.support.signaling_parts import KEP_ROOM, SDP, Socket, World
+
+
+def refused_by_worker(error: SfuError) -> Callable[[World], Socket]:
+    def provoke(world: World) -> Socket:
+        socket = world.joined()
+        socket.holds_calls = True
+        socket.send(type="offer", id=1, sdp=SDP)
+        socket.apply(socket.session.handle_call_result(request_error_of(error), world.clock()))
+        return socket
+
+    return provoke
+
+
+def sent_when_joined(**message: Any) -> Callable[[World], Socket]:
+    def provoke(world: World) -> Socket:
+        socket = world.joined(role=Role.CHAIR)
+        socket.send(id=1, **message)
+        return socket
+
+    return provoke
+
+
+def sent_first(make: Callable[[World], dict[str, Any]]) -> Callable[[World], Socket]:
+    def provoke(world: World) -> Socket:
+        socket = world.socket()
+        message = make(world)
+        socket.send(id=1, **message)
+        return socket
+
+    return provoke
+
+
+def used_token(world: World) -> dict[str, Any]:
+    token = world.token()
+    world.socket().send(type="join", id=1, token=token)
+    return {"type": "join", "token": token}
+
+
+def expired_token(world: World) -> dict[str, Any]:
+    token = world.token()
+    world.clock.advance(400)
+    return {"type": "join", "token": token}
+
+
+def after(seconds: float, *, joined: bool) -> Callable[[World], Socket]:
+    def provoke(world: World) -> Socket:
+        socket = world.joined() if joined else world.socket()
+        socket.tick(seconds)
+        return socket
+
+    return provoke
+
+
+def slow_reader(world: World) -> Socket:
+    socket = world.joined()
+    socket.apply(socket.session.handle_slow_reader())
+    return socket
+
+
+def replaced(world: World) -> Socket:
+    socket = world.joined(subject="anna")
+    world.joined(subject="anna")
+    return socket
+
+
+def flooding(world: World) -> Socket:
+    socket = world.joined()
+    for request_id in range(60):
+        socket.send(type="ping", id=request_id)
+    return socket
+
+
+RESUME = {"type": "resume", "room": "council-room", "participant": "p", "secret": "s"}
+
+PROVOKE: dict[ErrorCode, Callable[[World], Socket]] = {
+    ErrorCode.BAD_MESSAGE: sent_when_joined(type="chat"),
+    ErrorCode.TOO_LARGE: sent_when_joined(type="chat", text="x" * 70_000),
+    ErrorCode.UNKNOWN_TYPE: sent_when_joined(type="dance"),
+    ErrorCode.UNSUPPORTED_PROTOCOL: sent_first(lambda world: {**RESUME, "protocol": 9}),
+    ErrorCode.NOT_JOINED: sent_first(lambda world: {"type": "ping"}),
+    ErrorCode.ALREADY_JOINED: sent_when_joined(**RESUME),
+    ErrorCode.JOIN_TIMEOUT: after(11, joined=False),
+    ErrorCode.BAD_TOKEN: sent_first(lambda world: {"type": "join", "token": "x.y.z"}),
+    ErrorCode.TOKEN_EXPIRED: sent_first(expired_token),
+    ErrorCode.TOKEN_USED: sent_first(used_token),
+    ErrorCode.WRONG_ROOM: sent_first(
+        lambda world: {"type": "join", "token": world.token(room="elsewhere")}
+    ),
+    ErrorCode.RESUME_REFUSED: sent_first(lambda world: RESUME),
+    ErrorCode.NOT_ALLOWED: sent_first(
+        lambda world: {"type": "join", "token": world.token(room=KEP_ROOM.room)}
+    ),
+    ErrorCode.UNKNOWN_PARTICIPANT: sent_when_joined(type="kick", participant="nobody"),
+    ErrorCode.RATE_LIMITED: flooding,
+    ErrorCode.ROOM_UNAVAILABLE: refused_by_worker(WorkerUnavailable(detail="restarting")),
+    ErrorCode.ROOM_FULL: refused_by_worker(RoomFull(room="r", capacity=1)),
+    ErrorCode.BAD_SDP: sent_when_joined(type="offer", sdp="x"),
+    ErrorCode.UNSUPPORTED_SDP: refused_by_worker(UnsupportedSdp(detail="no codec")),
+    ErrorCode.TOO_MANY_STREAMS: refused_by_worker(TooManyStreams(what="m-lines", limit=80)),
+    ErrorCode.BAD_LAYOUT: refused_by_worker(BadLayout(mid="9", detail="unknown")),
+    ErrorCode.IDLE: after(151, joined=True),
+    ErrorCode.SLOW_READER: slow_reader,
+    ErrorCode.REPLACED: replaced,
+    ErrorCode.INTERNAL: refused_by_worker(InternalError()),
+}
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+def test_code_is_answered(code: ErrorCode) -> None:
+    socket = PROVOKE[code](World())
+
+    errors = [message for message in socket.sent if message["type"] == "error"]
+    assert code in [error["code"] for error in errors]
+    closing = [error for error in errors if error["id"] is None]
+    assert bool(closing) == (socket.closed is not None)
