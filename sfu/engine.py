@@ -10,11 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+import structlog
+
 from sfu.dtls import SrtpKeys
 from sfu.media import CodecParameters, PublishedMedia, SubscribedMedia
 
 if TYPE_CHECKING:
     from sfu import _engine as native
+
+log = structlog.get_logger(__name__)
 
 SEED_BYTES = 32
 EVENTS_PER_TURN = 1024
@@ -212,10 +216,13 @@ class Engine:
 
     def _take_events(self) -> None:
         for event in self._native.take_events(EVENTS_PER_TURN):
-            self._on_event(_event(event))
+            value = _event(event)
+            if value is not None:
+                self._on_event(value)
 
 
-def _event(event: native.Event) -> EngineEvent:
+def _event(event: native.Event) -> EngineEvent | None:
+    """Return the event's value; None for one that only a newer engine knows."""
     match event:
         case ("dtls", participant, datagram):
             return DtlsArrived(participant, datagram)
@@ -231,7 +238,8 @@ def _event(event: native.Event) -> EngineEvent:
             return SourceStarted(participant, mid, publisher, publisher_mid)
         case ("quality", participant, round_trip_ms, loss_in, loss_out):
             return QualityReported(participant, round_trip_ms, loss_in, loss_out)
-    raise ValueError(f"the engine reports {event[0]!r}, which this release does not know")
+    log.error("unknown engine event", event_name=event[0])
+    return None
 
 
 def _published(media: PublishedMedia) -> native.PublishedMedia:

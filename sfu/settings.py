@@ -136,7 +136,7 @@ def _example(kind: Any) -> str:
     if typing.get_origin(kind) in (tuple, list):
         return f"[{_example(typing.get_args(kind)[0])}]"
     if isinstance(plain, type) and hasattr(plain, "__members__"):
-        return " or ".join(f'"{member.value}"' for member in plain)
+        return " or ".join(f'"{member.value}"' for member in typing.cast(Any, plain))
     return {bool: "true", int: "1", float: "1.5"}.get(plain, '"text"')
 
 

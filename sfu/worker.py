@@ -1,0 +1,173 @@
+"""The media worker process: joins rooms, engine, handshakes and RPC. A shell; decisions are elsewhere.
+
+`python -m sfu.worker [FILE]` reads a `WorkerConfig` as JSON or TOML from FILE, or JSON from stdin.
+Everything runs in one loop: the RPC server's tasks, one timer task, one task per DTLS association.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from sfu import rpc_messages as messages
+from sfu.config import WorkerConfig
+from sfu.dtls import DtlsCertificate
+from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
+from sfu.media_sockets import bind_media_sockets, host_candidates
+from sfu.negotiation import NegotiationConfig, Negotiator
+from sfu.room_host import RoomHost
+from sfu.rpc import RpcServer
+from sfu.settings import SettingsError, load
+from sfu.values import RoomClass
+from sfu.worker_media import MediaPlane
+from sfu.worker_statistics import WorkerCounters
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.2
+"""How often timers of rooms are looked at, and the loop's lag is measured."""
+
+OpenEngine = Callable[..., NativeEngine]
+
+
+async def run_worker(
+    config: WorkerConfig,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    open_engine: OpenEngine = open_native_engine,
+) -> None:
+    """Serve until cancelled, then say goodbye to every client. `ready`: the RPC accepts calls.
+
+    Raises:
+        OSError: the media port or the RPC socket cannot be bound.
+    """
+    sockets = _media_sockets(config)
+    try:
+        native = open_engine(
+            [sock.fileno() for sock in sockets],
+            secrets.token_bytes(SEED_BYTES),
+            is_kep=config.room_class is RoomClass.KEP,
+            use_gso=config.media.use_gso,
+        )
+        await _Worker(config, sockets, native).run(ready)
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a worker until SIGTERM or SIGINT. Returns the exit status."""
+    try:
+        config = read_config(Path(arguments[0]) if arguments else None)
+    except (SettingsError, OSError, ValueError) as error:
+        print(f"sfu.worker: {error}", file=sys.stderr)
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_run_until_signalled(config))
+        except OSError as error:
+            print(f"sfu.worker {config.worker}: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def read_config(path: Path | None) -> WorkerConfig:
+    """Return the configuration in the file, or on stdin if `path` is None.
+
+    Raises:
+        SettingsError, OSError, ValueError: unreadable, or not a `WorkerConfig`.
+    """
+    if path is None:
+        return load(WorkerConfig, json.load(sys.stdin), "stdin")
+    text = path.read_text()
+    mapping = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    return load(WorkerConfig, mapping, str(path))
+
+
+async def _run_until_signalled(config: WorkerConfig) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(run_worker(config, ready=_say_ready), name="worker")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, worker.cancel)
+
+
+def _say_ready() -> None:
+    """Tell the supervisor, which reads our stdout."""
+    print("ready", flush=True)
+
+
+def _media_sockets(config: WorkerConfig) -> list[socket.socket]:
+    if config.inherited_sockets:
+        return [socket.socket(fileno=os.dup(fd)) for fd in config.inherited_sockets]
+    return bind_media_sockets(config.media, config.port)
+
+
+class _Worker:
+    """The parts of a running worker, and the two things that need them all: calls and time."""
+
+    def __init__(
+        self, config: WorkerConfig, sockets: Sequence[socket.socket], native: NativeEngine
+    ) -> None:
+        certificate = DtlsCertificate.generateCertificate()
+        media = config.media
+        negotiation = NegotiationConfig(
+            candidates=tuple(host_candidates(media, sockets)),
+            fingerprint=certificate.fingerprint,
+            video_codecs=media.video_codecs,
+            has_audio_red=media.has_audio_red,
+            max_video_streams=media.max_video_streams,
+        )
+        self._tasks = asyncio.TaskGroup()
+        self._counters = WorkerCounters(config.worker, config.room_class)
+        self._host = RoomHost(
+            config,
+            self._counters.incarnation,
+            lambda: Negotiator(negotiation, secrets.token_bytes),
+        )
+        self._rpc = RpcServer(config.socket_path, self._handle_request)
+        self._plane = MediaPlane(
+            self._host, native, certificate, self._tasks, self._counters, self._rpc.publish
+        )
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        with self._plane:
+            async with self._tasks:
+                self._tasks.create_task(self._keep_time(), name="timers")
+                self._tasks.create_task(self._rpc.run(ready), name="rpc-server")
+
+    async def _handle_request(self, request: messages.Request) -> Any:
+        if isinstance(request, messages.Statistics):
+            return self._counters.read(self._host, self._rpc, self._plane.engine.snapshot())
+        result, outputs = self._host.handle_request(request, time.monotonic())
+        for output in outputs:
+            self._plane.apply_host_output(output)
+        return result
+
+    async def _keep_time(self) -> None:
+        """Wake the rooms that asked for it, and measure how late the loop wakes us."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            self._counters.loop_lag.observe(max(0.0, now - before - TICK_S))
+            for room in self._host:
+                due = room.next_timeout()
+                if due is not None and due <= now:
+                    self._plane.apply(room.config.room, room.handle_timeout(now))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
