@@ -1,1 +1,1 @@
-"""Simulated participants that speak only the public protocol, and the judge of what they see and hear."""
+"""Simulated participants that speak only the public protocol, and what they see and hear."""

@@ -1,4 +1,4 @@
-"""The load agent's process: commands down, events up. The messages are in `load-agent/src/protocol.rs`."""
+"""The load agent's process: commands down, events up. Messages: `load-agent/src/protocol.rs`."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Agent:
 
 
 def find_program() -> str:
-    """Return the path of `load-agent`: beside the Python that runs, on PATH, or as built in the tree.
+    """Return the path of `load-agent`: beside our Python, on PATH, or as built in the tree.
 
     Raises:
         AgentFailed: there is none.

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run as `python -m loadtest.main`."""
-    parser = argparse.ArgumentParser(prog="loadtest")
+    parser = argparse.ArgumentParser(prog="synedrion loadtest")
     add_arguments(parser)
     return run(parser.parse_args(arguments))
 

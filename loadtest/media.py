@@ -116,7 +116,7 @@ def _encode_video(layer: VideoLayer) -> Iterator[EncodedFrame]:
 
 
 def _pictures(layer: VideoLayer) -> Iterator[np.ndarray]:
-    """Yield grey `(height, width)` pictures: a face-like blob that moves, over a noisy still room."""
+    """Yield grey `(height, width)` pictures: a face-like blob that moves in a noisy room."""
     random = np.random.default_rng(7)
     y, x = np.mgrid[0 : layer.height, 0 : layer.width].astype(np.float32) / layer.height
     room = 90 + 40 * np.sin(9 * x) * np.cos(7 * y) + random.normal(0, 4, x.shape)

@@ -1,4 +1,4 @@
-"""One simulated participant: the public WebSocket protocol in Python, its media in the load agent."""
+"""One simulated participant: the public protocol in Python, its media in the load agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios: who joins which room when, for how long, and what is asked of the agents afterwards."""
+"""Scenarios: who joins which room when, for how long, and what is told afterwards."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The offer of a simulated participant, and what its answer says. Only what the load agent can do.
 
-The offer is a template: Opus, VP8 with retransmission, simulcast by rid. RFC 8829, RFC 8853, RFC 8285.
+The offer is a template: Opus, VP8 with retransmission, simulcast by rid. RFC 8829, 8853, 8285.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class OfferedStream:
     rids: tuple[str, ...] = ()
     """Simulcast encodings; empty for one stream."""
     ssrcs: tuple[tuple[int, int | None], ...] = ()
-    """(SSRC, RTX SSRC) of each encoding. Only those of a single stream are told; rids bind others."""
+    """(SSRC, RTX SSRC) of each encoding. Told for a single stream only; rids bind others."""
 
 
 @dataclass(frozen=True)

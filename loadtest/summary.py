@@ -13,7 +13,7 @@ audio packet's duration."""
 
 
 def histogram_quantile(buckets: Sequence[Sequence[int]], quantile: float) -> float | None:
-    """Return the upper bound in µs under which `quantile` of (bound, count) rows lies; None if empty."""
+    """Return the bound in µs under which `quantile` of (bound, count) rows lies; None if empty."""
     total = sum(count for _, count in buckets)
     rank = math.ceil(quantile * total)
     seen = 0
@@ -114,8 +114,8 @@ def write_text(summary: Mapping[str, Any]) -> str:
     """Return the summary for people, a few lines."""
     counts = summary["counts"]
     lines = [
-        f"{summary['scenario']}: {summary['participants']} participants in {summary['rooms']} rooms, "
-        f"{summary['seconds']:.1f} s",
+        f"{summary['scenario']}: {summary['participants']} participants in "
+        f"{summary['rooms']} rooms, {summary['seconds']:.1f} s",
         f"  join (socket → first media)   {_row(summary['join_ms'])}",
         f"  delay of sound, end to end    {_row(summary['audio_delay_ms'])}",
         f"  delay of pictures             {_row(summary['video_delay_ms'])}",
@@ -125,7 +125,8 @@ def write_text(summary: Mapping[str, Any]) -> str:
         f"  packets received {counts['packets_received']}, repaired {counts['packets_repaired']}, "
         f"lost {counts['packets_lost']}; freezes {counts['freezes']} "
         f"({counts['freeze_us'] / 1e6:.1f} s)",
-        f"  agent: {summary['agent']['cpu_s']} s CPU, frames late {_row(summary['agent']['send_lateness_ms'])}",
+        f"  agent: {summary['agent']['cpu_s']} s CPU, "
+        f"frames late {_row(summary['agent']['send_lateness_ms'])}",
     ]
     for process in summary["server"]:
         lines.append(

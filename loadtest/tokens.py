@@ -1,4 +1,4 @@
-"""Where the simulated get their room tokens: the demo entrance of the service, or a command of the operator's."""
+"""Where room tokens come from: the demo entrance of the service, or a command of the operator's."""
 
 from __future__ import annotations
 
