@@ -1,4 +1,4 @@
-"""The load tester against the real service: what `synedrion loadtest smoke` says of a healthy one."""
+"""The load tester against the real service: what a smoke run says of a healthy one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_two_rooms_of_three_hear_and_see_only_each_other(tmp_path: Path) -
     for name in ("packets_lost", "frames_missing", "frames_duplicate", "frames_unmarked"):
         assert counts[name] == 0, text
     assert summary["faults"] == [], text
-    # Each of 6 hears 2 others at 50 packets a second and sees them at 20 pictures a second, for 5 s.
+    # Each of 6 hears 2 others at 50 packets a second and sees 20 pictures a second of each, 5 s.
     assert counts["frames"] >= 6 * 2 * (50 + 20) * 5 * 0.9, text
     # Every one of 6 × 2 pictures started, the slowest within 2 s of its viewer's socket or of its
     # publisher's: the last third of the joiners had both others there already.

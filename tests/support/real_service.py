@@ -1,4 +1,4 @@
-"""The whole service as its own processes, on free ports, with rooms made for a test or a measurement."""
+"""The whole service as its own processes, on free ports, with rooms made for a test."""
 
 from __future__ import annotations
 

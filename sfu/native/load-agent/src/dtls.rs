@@ -71,6 +71,8 @@ pub struct DtlsClient {
     expected_fingerprint: String,
     is_verified: bool,
     timeout: Option<Time>,
+    sent: u32,
+    received: u32,
 }
 
 impl DtlsClient {
@@ -85,7 +87,18 @@ impl DtlsClient {
             expected_fingerprint: expected_fingerprint.to_ascii_uppercase(),
             is_verified: false,
             timeout: None,
+            sent: 0,
+            received: 0,
         }
+    }
+
+    /// How far it came, for people.
+    pub fn describe(&self) -> String {
+        let verified = if self.is_verified { "right" } else { "unseen" };
+        format!(
+            "{} datagrams sent, {} received, certificate {verified}",
+            self.sent, self.received
+        )
     }
 
     /// When to call `handle_timeout`.
@@ -119,6 +132,7 @@ impl DtlsClient {
         datagram: &[u8],
         outbox: &mut Outbox,
     ) -> Result<Option<SrtpSession>, String> {
+        self.received += 1;
         let instant = self.identity.instant(now);
         let fatal = |error| format!("dtls: {error}");
         self.dtls.handle_timeout(instant).map_err(fatal)?;
@@ -131,7 +145,10 @@ impl DtlsClient {
         let mut session = None;
         loop {
             match self.dtls.poll_output(&mut buffer) {
-                Output::Packet(packet) => outbox.push(packet),
+                Output::Packet(packet) => {
+                    self.sent += 1;
+                    outbox.push(packet);
+                }
                 Output::Timeout(instant) => {
                     self.timeout = Some(self.identity.time(instant));
                     return Ok(session);

@@ -298,12 +298,12 @@ impl Participant {
             return;
         };
         if now.since(self.connect_started) > CONNECT_TIMEOUT {
-            let what = if self.ice.is_connected() {
-                "DTLS"
+            let reason = if self.ice.is_connected() {
+                format!("DTLS did not get through: {}", dtls.describe())
             } else {
-                "ICE"
+                "ICE did not get through".to_owned()
             };
-            self.fail(format!("{what} did not get through"));
+            self.fail(reason);
         } else if self.ice.is_connected() && self.srtp.is_none() {
             let result = dtls.handle_timeout(now, outbox);
             self.handle_handshake(now, result);
