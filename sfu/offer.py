@@ -106,11 +106,11 @@ def parse_offer(sdp: str) -> Offer:
 
 
 _NEED_A_VALUE = frozenset(
-    f"a={name}"
-    for name in (
-        "candidate extmap fingerprint fmtp group ice-options ice-pwd ice-ufrag mid msid rid rtcp-fb "
-        "rtpmap setup simulcast ssrc ssrc-group"
-    ).split()
+    {
+        *("a=candidate", "a=extmap", "a=fingerprint", "a=fmtp", "a=group", "a=ice-options"),
+        *("a=ice-pwd", "a=ice-ufrag", "a=mid", "a=msid", "a=rid", "a=rtcp-fb", "a=rtpmap"),
+        *("a=setup", "a=simulcast", "a=ssrc", "a=ssrc-group"),
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis searches the same cases in every run, so that a red run can be repeated."""
+"""What all tests share: hypothesis tries the same cases in every run, so a red run can be repeated."""
 
 from __future__ import annotations
 

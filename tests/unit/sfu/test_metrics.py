@@ -56,7 +56,7 @@ def exposition(*reports: WorkerReport) -> str:
             return families(reports)
 
     registry = CollectorRegistry()
-    registry.register(Collector())  # type: ignore[arg-type]
+    registry.register(Collector())
     return generate_latest(registry).decode()
 
 

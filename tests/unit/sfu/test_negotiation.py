@@ -534,7 +534,9 @@ def test_worst_offers_within_the_limits_take_bounded_time(filler: str) -> None:
 
 @pytest.mark.parametrize("name", ["mid", "ice-ufrag", "setup", "fingerprint", "rtpmap"])
 def test_attribute_without_its_value_is_named(name: str) -> None:
-    sdp = read_offer("chromium-simulcast").replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\na={name}\r\n", 1)
+    sdp = read_offer("chromium-simulcast").replace(
+        "a=rtcp-mux\r\n", f"a=rtcp-mux\r\na={name}\r\n", 1
+    )
 
     with pytest.raises(BadSdp, match=f"a={name} without a value"):
         Negotiator(CONFIG, seeded_bytes(7)).handle_offer(sdp, {})
