@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, overload
 
 import msgspec
-import structlog
 
 from sfu import rpc_messages as messages
 from sfu.errors import (
@@ -23,10 +22,11 @@ from sfu.errors import (
     WorkerUnavailable,
     error_of,
 )
+from sfu.logs import Log
 from sfu.rpc import encode_frame, read_frame
 from sfu.values import Grants, Role, RoomClass, TrackSource, VideoWish
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 OnEvent = Callable[[messages.Events], None]
 OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]

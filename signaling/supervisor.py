@@ -19,11 +19,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
+from sfu.logs import Log
 from signaling.restart_policy import RestartPolicy
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 STOP_TIMEOUT_S = 10.0
 """From the request to stop a process until it is killed."""
