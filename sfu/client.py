@@ -35,8 +35,9 @@ OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]
 CALL_TIMEOUT_S = 5.0
 """Longest wait for a result; then the call fails with `worker_unavailable`."""
 RECONNECT_FIRST_S = 0.05
-RECONNECT_LAST_S = 1.0
-"""Pause between attempts, doubled from first to last: a restarted worker is found in time."""
+RECONNECT_LAST_S = 0.25
+"""Pause between attempts, doubled from first to last. An attempt on a socket file that nobody
+serves costs microseconds, and a call without media waits for it."""
 MAX_CALLS_WAITING = 4096
 """LIMIT: more calls than this unanswered fail at once with `worker_unavailable`."""
 
