@@ -174,10 +174,8 @@ class _Worker:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             self._counters.loop_lag.observe(max(0.0, now - before - TICK_S))
-            for room in self._host:
-                due = room.next_timeout()
-                if due is not None and due <= now:
-                    self._plane.apply(room.config.room, room.handle_timeout(now))
+            for output in self._host.handle_timeout(now):
+                self._plane.apply_host_output(output)
 
 
 if __name__ == "__main__":

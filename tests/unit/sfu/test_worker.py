@@ -297,6 +297,22 @@ async def test_timers_of_rooms_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
 
 
+@pytest.mark.asyncio
+async def test_empty_room_is_closed_at_the_engine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.room_host.EMPTY_ROOM_S", 0.01)
+    async with running(tmp_path) as harness:
+        await harness.client.open_room("plenary", RoomClass.COUNCIL, "Plenary")
+
+        await harness.until(
+            lambda: messages.RoomClosed(room="plenary", reason="empty") in harness.events
+        )
+
+        assert len(harness.engine.of("remove_room")) == 1
+        assert await harness.client.list_rooms() == []
+
+
 class TestConfiguration:
     @pytest.mark.parametrize("suffix", ["json", "toml"])
     def test_worker_reads_its_file(self, tmp_path: Path, suffix: str) -> None:
