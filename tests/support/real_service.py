@@ -49,7 +49,7 @@ async def real_service(
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "signaling.main", "serve", "--config", str(config),
-            stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+            stdout=asyncio.subprocess.PIPE, stderr=log, process_group=0,
         )  # fmt: skip
         try:
             assert process.stdout is not None
@@ -79,7 +79,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)  # its own session: nobody else is in it
+        os.killpg(process.pid, signal.SIGKILL)  # its own group: nobody else is in it
         await process.wait()
 
 
