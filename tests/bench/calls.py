@@ -95,7 +95,7 @@ async def _join_at_rate(
     started_s = time.monotonic()
     tasks = []
     for index, room in enumerate(rooms):
-        await asyncio.sleep(started_s + index / JOINS_PER_SECOND - time.monotonic())
+        await asyncio.sleep(max(0.0, started_s + index / JOINS_PER_SECOND - time.monotonic()))
         tasks.append(asyncio.create_task(cast.join(room, behaviour)))
     return list(await asyncio.gather(*tasks))
 

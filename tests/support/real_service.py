@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from loadtest.processes import descendants, read_use
 
 START_TIMEOUT_S = 60.0
@@ -56,20 +58,20 @@ async def real_service(
             async with asyncio.timeout(START_TIMEOUT_S):
                 line = await process.stdout.readline()
             assert b"ready" in line, log_path.read_text()[-2000:]
-            await _wait_listening(port)
+            await _wait_ready(port)
             yield RealService(f"http://127.0.0.1:{port}", process.pid, log_path)
         finally:
             await _stop(process)
 
 
-async def _wait_listening(port: int) -> None:
-    """Wait until connections are taken: seen refused for milliseconds after the ready line."""
-    async with asyncio.timeout(START_TIMEOUT_S):
+async def _wait_ready(port: int) -> None:
+    """Wait for /readyz: connections were seen refused for milliseconds after the ready line."""
+    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as http:
         while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    if response.status == 200:
+                        return
             await asyncio.sleep(0.02)
 
 

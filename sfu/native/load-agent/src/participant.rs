@@ -344,6 +344,7 @@ impl Participant {
     // ---- sending
 
     fn send_media(&mut self, now: Time, outbox: &mut Outbox) {
+        let round_trip = self.round_trip();
         let Some(srtp) = &mut self.srtp else {
             return;
         };
@@ -354,6 +355,8 @@ impl Participant {
             totals: &mut self.totals,
             room: self.room,
             publisher: self.id,
+            now,
+            round_trip,
         };
         for track in &mut self.tracks {
             // Each call sends one frame; a track that fell behind catches up here.
@@ -538,12 +541,11 @@ impl Participant {
             }
             RtcpPacket::Nack { media_ssrc, pairs } => {
                 let numbers: Vec<u16> = pairs.sequence_numbers().collect();
-                self.handle_nack(*media_ssrc, &numbers, outbox);
+                self.handle_nack(now, *media_ssrc, &numbers, outbox);
             }
             RtcpPacket::TransportFeedback(_) => self.totals.feedback_received += 1,
             _ => {}
         }
-        let _ = now;
     }
 
     fn handle_blocks(&mut self, blocks: rtcp::ReportBlocks<'_>) {
@@ -562,7 +564,8 @@ impl Participant {
         self.totals.keyframe_requests_received += u64::from(is_ours);
     }
 
-    fn handle_nack(&mut self, ssrc: u32, numbers: &[u16], outbox: &mut Outbox) {
+    fn handle_nack(&mut self, now: Time, ssrc: u32, numbers: &[u16], outbox: &mut Outbox) {
+        let round_trip = self.round_trip();
         self.totals.nacks_received += numbers.len() as u64;
         let Some(srtp) = &mut self.srtp else {
             return;
@@ -574,12 +577,20 @@ impl Participant {
             totals: &mut self.totals,
             room: self.room,
             publisher: self.id,
+            now,
+            round_trip,
         };
         for track in &mut self.tracks {
             for number in numbers {
                 track.handle_nack(ssrc, *number, &mut context);
             }
         }
+    }
+
+    /// µs; of the last ICE check, within reason.
+    fn round_trip(&self) -> u64 {
+        let measured = self.ice.round_trip_micros.unwrap_or(0);
+        measured.clamp(10 * MILLISECOND, 200 * MILLISECOND)
     }
 
     fn tell_wrong(&mut self, marks: &[(usize, Mark)]) {
