@@ -140,7 +140,18 @@ fn received(mid: &str, kind: protocol::Kind, ssrc: u32, rtx_ssrc: Option<u32>) -
 
 fn loops() -> HashMap<String, Arc<MediaLoop>> {
     let picture = |is_keyframe: bool, size: usize| {
-        let mut data = vec![u8::from(!is_keyframe), 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
+        let mut data = vec![
+            u8::from(!is_keyframe),
+            0,
+            0,
+            0x9d,
+            0x01,
+            0x2a,
+            0x80,
+            0x02,
+            0x68,
+            0x01,
+        ];
         data.resize(size, 0x5a);
         Frame {
             is_keyframe,
@@ -186,7 +197,8 @@ impl World {
         engine
             .handle_command(now, Command::AddRoom { room: ROOM })
             .expect("a new room");
-        let made = rcgen::generate_simple_self_signed(vec!["server".into()]).expect("a certificate");
+        let made =
+            rcgen::generate_simple_self_signed(vec!["server".into()]).expect("a certificate");
         let identity = DtlsIdentity::generate((epoch, START)).expect("a certificate");
         Self {
             engine,
@@ -209,7 +221,9 @@ impl World {
 
     fn command(&mut self, command: Command) {
         let now = engine_time(self.now);
-        self.engine.handle_command(now, command).expect("a good command");
+        self.engine
+            .handle_command(now, command)
+            .expect("a good command");
     }
 
     /// Add a participant that publishes and receives one track of each kind; `room` is what its marks say.
@@ -237,6 +251,8 @@ impl World {
             ],
             subscribed: vec![
                 subscribed("a0", Kind::Audio, base + 4, None),
+                subscribed("a1", Kind::Audio, base + 7, None),
+                subscribed("a2", Kind::Audio, base + 8, None),
                 subscribed("v0", Kind::Video, base + 5, Some(base + 6)),
             ],
         });
@@ -253,6 +269,8 @@ impl World {
             ],
             receive: vec![
                 received("a0", protocol::Kind::Audio, base + 4, None),
+                received("a1", protocol::Kind::Audio, base + 7, None),
+                received("a2", protocol::Kind::Audio, base + 8, None),
                 received("v0", protocol::Kind::Video, base + 5, Some(base + 6)),
             ],
         };
@@ -293,8 +311,13 @@ impl World {
             for index in 0..self.peers.len() {
                 let mut outbox = Outbox::default();
                 let peer = &mut self.peers[index];
-                if peer.participant.next_timeout().is_some_and(|due| due <= self.now) {
-                    peer.participant.handle_timeout(self.now, &self.shared, &mut outbox);
+                if peer
+                    .participant
+                    .next_timeout()
+                    .is_some_and(|due| due <= self.now)
+                {
+                    peer.participant
+                        .handle_timeout(self.now, &self.shared, &mut outbox);
                 }
                 self.to_engine(index, &outbox);
             }
@@ -332,7 +355,11 @@ impl World {
                 self.to_client(path, datagram);
             }
             while let Some(event) = self.engine.poll_event() {
-                if let Event::Dtls { participant, datagram } = event {
+                if let Event::Dtls {
+                    participant,
+                    datagram,
+                } = event
+                {
                     is_quiet = false;
                     self.shake_hands(participant, &datagram);
                 }
@@ -353,7 +380,8 @@ impl World {
         };
         let mut outbox = Outbox::default();
         let (now, peer) = (self.now, &mut self.peers[index]);
-        peer.participant.handle_datagram(now, now, &mut datagram, &mut outbox);
+        peer.participant
+            .handle_datagram(now, now, &mut datagram, &mut outbox);
         peer.events.append(&mut peer.participant.events);
         self.to_engine(index, &outbox);
     }
@@ -423,12 +451,23 @@ fn two_participants_hear_and_see_each_other_without_a_fault() {
         let totals = report.totals;
         assert!(report.is_connected);
         assert!(totals.frames > 5 * (50 + 20), "{}", totals.frames);
-        assert_eq!(totals.frames_missing + totals.frames_duplicate + totals.packets_lost, 0);
-        assert_eq!(totals.frames_unmarked + totals.frames_wrong_source + totals.unreadable, 0);
-        assert_eq!((totals.freezes, totals.decoder_breaks, totals.nacks_sent), (0, 0, 0));
+        assert_eq!(
+            totals.frames_missing + totals.frames_duplicate + totals.packets_lost,
+            0
+        );
+        assert_eq!(
+            totals.frames_unmarked + totals.frames_wrong_source + totals.unreadable,
+            0
+        );
+        assert_eq!(
+            (totals.freezes, totals.decoder_breaks, totals.nacks_sent),
+            (0, 0, 0)
+        );
         assert!(totals.feedback_received > 20);
         let other = 2 - index as u32;
-        assert!(report.lines.iter().all(|line| line.publisher == Some(other)));
+        // Two of the three audio lines are for voices that nobody has, or for one's own.
+        let heard = report.lines.iter().filter_map(|line| line.publisher);
+        assert_eq!(heard.collect::<Vec<_>>(), [other, other]);
     }
 }
 
@@ -438,8 +477,10 @@ fn lost_pictures_are_asked_for_and_repaired_lost_sound_is_counted() {
 
     for index in 0..2 {
         let lines = world.peers[index].participant.report().lines;
-        let (sound, pictures) = (&lines[0].totals, &lines[1].totals);
-        assert!(sound.frames_missing > 3 && sound.packets_repaired == 0);
+        let (pictures, sound) = lines.split_last().expect("four lines");
+        let (pictures, sound) = (&pictures.totals, sound.iter().map(|line| &line.totals));
+        assert!(sound.clone().map(|line| line.frames_missing).sum::<u64>() > 3);
+        assert_eq!(sound.map(|line| line.packets_repaired).sum::<u64>(), 0);
         assert!(pictures.packets_repaired > 3 && pictures.nacks_sent >= pictures.packets_repaired);
         assert_eq!(pictures.frames_missing, 0);
     }
@@ -452,7 +493,14 @@ fn marks_of_another_room_are_a_security_failure_at_once() {
     let totals = world.totals(0);
     assert!(totals.frames_wrong_source > 100);
     let is_told = |event: &protocol::Event| {
-        matches!(event, protocol::Event::WrongSource { room: 2, publisher: 2, .. })
+        matches!(
+            event,
+            protocol::Event::WrongSource {
+                room: 2,
+                publisher: 2,
+                ..
+            }
+        )
     };
     assert!(world.peers[0].events.iter().any(is_told));
 }
@@ -464,9 +512,7 @@ fn a_server_with_another_certificate_gets_no_media() {
     world.join(1, Some(&wrong));
     world.run(2);
 
-    let is_failed = |event: &protocol::Event| {
-        matches!(event, protocol::Event::Failed { reason, .. } if reason.contains("certificate"))
-    };
+    let is_failed = |event: &protocol::Event| matches!(event, protocol::Event::Failed { reason, .. } if reason.contains("certificate"));
     assert!(world.peers[0].events.iter().any(is_failed));
     assert_eq!(world.totals(0).packets_sent, 0);
 }
