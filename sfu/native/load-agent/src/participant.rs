@@ -239,7 +239,7 @@ impl Participant {
                 }
             }
             Some(128..=191) if rtp::is_rtcp(datagram) => {
-                self.handle_rtcp(now, arrival, datagram, outbox)
+                self.handle_rtcp(now, arrival, datagram, outbox);
             }
             Some(128..=191) => self.handle_rtp(now, arrival, datagram),
             _ => self.totals.unreadable += 1,
@@ -532,7 +532,7 @@ impl Participant {
             }
             RtcpPacket::ReceiverReport { blocks, .. } => self.handle_blocks(blocks.clone()),
             RtcpPacket::PictureLossIndication { media_ssrc } => {
-                self.handle_keyframe_request(*media_ssrc)
+                self.handle_keyframe_request(*media_ssrc);
             }
             RtcpPacket::FullIntraRequest { entries } => {
                 for (ssrc, _) in entries.clone() {

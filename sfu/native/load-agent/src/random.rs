@@ -1,6 +1,6 @@
 //! Numbers that need not be secret: transaction ids, SSRC offsets, credentials of simulated people.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// `SplitMix64` (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

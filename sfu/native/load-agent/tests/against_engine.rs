@@ -319,14 +319,14 @@ impl World {
                     peer.participant
                         .handle_timeout(self.now, &self.shared, &mut outbox);
                 }
-                self.to_engine(index, &outbox);
+                self.give_engine(index, &outbox);
             }
             self.engine.handle_timeout(engine_time(self.now));
             self.settle_engine();
         }
     }
 
-    fn to_engine(&mut self, index: usize, outbox: &Outbox) {
+    fn give_engine(&mut self, index: usize, outbox: &Outbox) {
         let path = self.peers[index].path;
         for datagram in outbox.datagrams() {
             let mut datagram = datagram.to_vec();
@@ -352,7 +352,7 @@ impl World {
             self.engine.clear_transmits();
             let mut is_quiet = datagrams.is_empty();
             for (path, datagram) in datagrams {
-                self.to_client(path, datagram);
+                self.give_client(path, datagram);
             }
             while let Some(event) = self.engine.poll_event() {
                 if let Event::Dtls {
@@ -370,7 +370,7 @@ impl World {
         }
     }
 
-    fn to_client(&mut self, path: Path, mut datagram: Vec<u8>) {
+    fn give_client(&mut self, path: Path, mut datagram: Vec<u8>) {
         let is_rtp = datagram[0] >= 128 && !wire::rtp::is_rtcp(&datagram);
         if is_rtp && self.random.next() % 1000 < self.loss_per_mille {
             return;
@@ -383,7 +383,7 @@ impl World {
         peer.participant
             .handle_datagram(now, now, &mut datagram, &mut outbox);
         peer.events.append(&mut peer.participant.events);
-        self.to_engine(index, &outbox);
+        self.give_engine(index, &outbox);
     }
 
     fn shake_hands(&mut self, participant: ParticipantId, datagram: &[u8]) {
