@@ -125,7 +125,9 @@ class Snapshot(TypedDict):
 class Engine:
     """The engine and its thread."""
 
-    def __new__(cls, *, sockets: list[int], seed: bytes, is_kep: bool = False, use_gso: bool = True) -> Self:
+    def __new__(
+        cls, *, sockets: list[int], seed: bytes, is_kep: bool = False, use_gso: bool = True
+    ) -> Self:
         """Start the thread on bound UDP sockets, 1 to 16 (file descriptors; the engine duplicates them and sets GRO, receive
         timestamps and drop counts). Buffer sizes are the caller's: several MiB for SO_RCVBUF and SO_SNDBUF.
 
@@ -161,7 +163,9 @@ class Engine:
     def set_remote_ice(self, participant: int, remote_ufrag: str) -> None:
         """Accept checks whose USERNAME is `ours:remote_ufrag`."""
 
-    def restart_ice(self, participant: int, ice_ufrag: str, ice_pwd: str, remote_ufrag: str) -> None:
+    def restart_ice(
+        self, participant: int, ice_ufrag: str, ice_pwd: str, remote_ufrag: str
+    ) -> None:
         """New credentials; the old pair serves until a new one is nominated (at most 30 s)."""
 
     def set_media(
@@ -185,14 +189,20 @@ class Engine:
         """Send to the selected tuple; dropped (counted) if there is none. Returns at once."""
 
     def set_source(
-        self, participant: int, mid: str, publisher: int | None, publisher_mid: str | None, max_height: int
+        self,
+        participant: int,
+        mid: str,
+        publisher: int | None,
+        publisher_mid: str | None,
+        max_height: int,
     ) -> None:
         """Choose what a receive-only video m-line carries. The switch happens at a keyframe; until then the old source
         goes on if it is still published. `publisher` and `publisher_mid`: both, or neither for nothing. `max_height`: 0 to
         65,535 pixels, 0 pauses. Returns at once."""
 
     def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None:
-        """Grant at ingress: without it every RTP packet of that published m-line is dropped (and counted)."""
+        """Grant at ingress: without it every RTP packet of that published m-line is dropped (and counted).
+        A new m-line has none."""
 
     def snapshot(self) -> Snapshot:
         """Wait for the engine's thread to copy its statistics (≤ one loop turn); releases the interpreter."""

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 SEED_BYTES = 32
 EVENTS_PER_TURN = 1024
-"""Events taken at one wake-up of the loop; the rest at the next, so that people are served between."""
+"""Events taken at one wake-up of the loop; the rest at the next, so that people are served
+between."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ class QualityReported:
     loss_out: float
 
 
+@dataclass(frozen=True)
+class CommandFailed:
+    """A `send_dtls` or `set_source`, which return at once, was refused."""
+
+    participant: int
+    reason: str
+
+
 EngineEvent = (
     DtlsArrived
     | IceStateChanged
@@ -81,6 +90,7 @@ EngineEvent = (
     | TrackStateChanged
     | SourceStarted
     | QualityReported
+    | CommandFailed
 )
 
 
@@ -238,7 +248,10 @@ def _event(event: native.Event) -> EngineEvent | None:
             return SourceStarted(participant, mid, publisher, publisher_mid)
         case ("quality", participant, round_trip_ms, loss_in, loss_out):
             return QualityReported(participant, round_trip_ms, loss_in, loss_out)
-    log.error("unknown engine event", event_name=event[0])
+        case ("command_failed", participant, reason):
+            return CommandFailed(participant, str(reason))
+    # The types say that nothing else comes; an engine of another version might.
+    log.error("unknown engine event", event_name=event[0])  # type: ignore[unreachable]
     return None
 
 

@@ -1,7 +1,7 @@
 """Every Prometheus metric of the product, in one table, and how a worker's statistics fill it.
 
-Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's id.
-docs/metrics.md is written by `document`; a test fails when it is stale.
+Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's
+id. docs/metrics.md is written by `document`; a test fails when it is stale.
 """
 
 from __future__ import annotations
@@ -82,7 +82,16 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     "source_switches": _engine_counter("source_switches", "Switches of what a stream carries."),
     "stun_requests": _engine_counter("stun_requests", "Authenticated STUN binding requests."),
     "send_failures": _engine_counter("send_failures", "Datagrams that the kernel refused."),
-    "gso_messages": _engine_counter("gso_messages", "Messages sent with segmentation offload."),
+    "send_waits": _engine_counter("send_waits", "Times a full send buffer was waited for."),
+    "send_messages": _engine_counter("send_messages", "Messages given to the kernel."),
+    "gso_messages": _engine_counter("gso_messages", "Messages of several datagrams (GSO)."),
+    "gso_refusals": _engine_counter("gso_refusals", "Times the kernel refused GSO."),
+    "receive_failures": _engine_counter("receive_failures", "Failed receive calls."),
+    "receive_queue_drops": _engine_counter(
+        "receive_queue_drops", "Datagrams lost in the kernel: the engine came too late."
+    ),
+    "commands_refused": _engine_counter("commands_refused", "Commands that the engine refused."),
+    "turns": _engine_counter("engine_turns", "Turns of the engine's thread."),
     "events_lost": _engine_counter("events_lost", "Engine events lost: the loop was too slow."),
 }
 """By the engine's name of the counter."""
@@ -188,7 +197,47 @@ RPC_SLOW_READERS = MetricRow(
     _WORKER,
 )
 
+SIGNALING: tuple[MetricRow, ...] = (
+    MetricRow("signaling_sockets", MetricType.GAUGE, "WebSockets open now.", {}),
+    MetricRow(
+        "signaling_messages_received_total", MetricType.COUNTER, "Text frames from clients.", {}
+    ),
+    MetricRow(
+        "signaling_joins_total",
+        MetricType.COUNTER,
+        "Participants admitted, by whether they resumed.",
+        {"resumed": "true, false"},
+    ),
+    MetricRow(
+        "signaling_errors_sent_total",
+        MetricType.COUNTER,
+        "Error messages, by wire code.",
+        {"code": "codes of docs/signaling-protocol.md"},
+    ),
+    MetricRow(
+        "signaling_sockets_closed_total",
+        MetricType.COUNTER,
+        "WebSockets closed by the server, by reason.",
+        {"reason": "close reasons of docs/signaling-protocol.md"},
+    ),
+    MetricRow(
+        "signaling_http_requests_total",
+        MetricType.COUNTER,
+        "HTTP requests answered, by route and status class.",
+        {"route": "patterns of our routes", "status": "1xx to 5xx"},
+    ),
+    MetricRow(
+        "signaling_loop_lag_seconds",
+        MetricType.HISTOGRAM,
+        "How late the event loop wakes.",
+        {},
+        (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    ),
+)
+"""Of the control plane itself; `signaling.metrics` counts them."""
+
 METRICS: tuple[MetricRow, ...] = (
+    *SIGNALING,
     ROOMS,
     PARTICIPANTS,
     TRANSPORTS,
@@ -225,7 +274,8 @@ class WorkerReport:
 
 
 def families(reports: Iterable[WorkerReport]) -> list[Metric]:
-    """Return all metrics of these workers, each family once, for a `prometheus_client` collector."""
+    """Return all metrics of these workers, each family once, for a `prometheus_client`
+    collector."""
     table = _Families()
     for report in reports:
         worker = report.worker

@@ -1,4 +1,5 @@
-"""The media worker process: joins rooms, engine, handshakes and RPC. A shell; decisions are elsewhere.
+"""The media worker process: joins rooms, engine, handshakes and RPC. A shell; decisions are
+elsewhere.
 
 `python -m sfu.worker [FILE]` reads a `WorkerConfig` as JSON or TOML from FILE, or JSON from stdin.
 Everything runs in one loop: the RPC server's tasks, one timer task, one task per DTLS association.
@@ -7,6 +8,7 @@ Everything runs in one loop: the RPC server's tasks, one timer task, one task pe
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import secrets
@@ -99,14 +101,10 @@ def read_config(path: Path | None) -> WorkerConfig:
 
 async def _run_until_signalled(config: WorkerConfig) -> None:
     async with asyncio.TaskGroup() as tasks:
-        worker = tasks.create_task(run_worker(config, ready=_say_ready), name="worker")
+        ready = functools.partial(log.info, "worker ready", worker=config.worker)
+        worker = tasks.create_task(run_worker(config, ready=ready), name="worker")
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.cancel)
-
-
-def _say_ready() -> None:
-    """Tell the supervisor, which reads our stdout."""
-    print("ready", flush=True)
 
 
 def _media_sockets(config: WorkerConfig) -> list[socket.socket]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from sfu.errors import SfuError
+from sfu.metrics import WorkerReport, families
 from sfu.rpc_messages import WorkerStatistics
 from signaling.worker_link import RoomDirectory, WorkerLink
-from signaling.worker_metrics import WorkerCollector
 
 STATISTICS_TIMEOUT_S = 2.0
 """A worker that does not answer by then is reported as down."""
@@ -52,9 +54,12 @@ class Health:
             raise web.HTTPNotFound()
         links = self._directory.links
         snapshots = await asyncio.gather(*(_statistics(link) for link in links))
-        pairs = list(zip(links, snapshots, strict=True))
+        reports = [
+            WorkerReport(link.address.name, link.restarts, statistics)
+            for link, statistics in zip(links, snapshots, strict=True)
+        ]
         snapshot_registry = CollectorRegistry()
-        snapshot_registry.register(WorkerCollector(pairs))
+        snapshot_registry.register(_WorkerCollector(reports))
         body = generate_latest(self._registry) + generate_latest(snapshot_registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
@@ -65,3 +70,13 @@ async def _statistics(link: WorkerLink) -> WorkerStatistics | None:
             return await link.statistics()
     except (SfuError, TimeoutError):
         return None
+
+
+class _WorkerCollector(Collector):
+    """Yields the metrics of one scrape."""
+
+    def __init__(self, reports: Iterable[WorkerReport]) -> None:
+        self._reports = tuple(reports)
+
+    def collect(self) -> Iterable[Metric]:
+        return families(self._reports)

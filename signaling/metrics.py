@@ -8,7 +8,7 @@ LOOP_LAG_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class SignalingMetrics:
-    """The control plane's own metrics; those of the media workers are in `worker_metrics.py`."""
+    """The control plane's own metrics; its rows stand in the table of `sfu.metrics`, with the workers'."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.sockets = Gauge("signaling_sockets", "WebSockets open now.", registry=registry)

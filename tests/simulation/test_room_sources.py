@@ -1,7 +1,7 @@
 """Random lives of a room; after each step every m-line is recomputed the slow way and compared.
 
-Oracles: the naive recomputation below; what the engine was told must equal what viewers were told; the
-driver itself fails on a command that names a transport the engine does not have.
+Oracles: the naive recomputation below; what the engine was told must equal what viewers were told;
+the driver itself fails on a command that names a transport the engine does not have.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Person:
     sent: set[TrackSource] = field(default_factory=set)
     has_offered: bool = False
     muted: set[TrackSource] = field(default_factory=set)
-    grants: Grants = Grants()
+    grants: Grants = field(default_factory=Grants)
     transport: TransportState = TransportState.NEW
     wishes: dict[str, VideoWish] = field(default_factory=dict)
     identity: int = 0x10
@@ -97,7 +97,8 @@ class RoomLife(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def enter(self, name: str) -> None:
-        """Join, offer everything and connect: else most lives would end before a picture is shown."""
+        """Join, offer everything and connect: else most lives would end before a picture is
+        shown."""
         self.join(name)
         self.offer(name, set(TrackSource), 3)
         self.transport(name, TransportEvent.KEYS_READY)

@@ -107,14 +107,14 @@ class ControlPlane:
             registry=registry,
             metrics=SignalingMetrics(registry),
         )
-        self._runner = web.AppRunner(make_app(settings, parts), access_log=None)
+        self._runner = web.AppRunner(make_app(settings, parts), access_log=None, shutdown_timeout=1)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and wait until the workers are adopted."""
         self._task = asyncio.create_task(self.directory.run())
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         await until(lambda: self.directory.is_ready)

@@ -21,7 +21,6 @@ from sfu import dtls
 from sfu.dtls import DtlsCertificate, DtlsTransport, HandshakeFailure, SrtpKeys
 from sfu.media import DtlsRole, Fingerprint
 
-
 Filter = Callable[[bytes], list[bytes]]
 """What becomes of a datagram on its way: nothing, itself, several."""
 
@@ -72,11 +71,11 @@ class Pair:
         for item in filtered(datagram):
             receiver.feed(item)
 
-    async def shake_hands(self, timeout_s: float = 10.0) -> list[HandshakeFailure | None | str]:
+    async def shake_hands(self, timeout_s: float = 10.0) -> list[HandshakeFailure | str | None]:
         """Run both until they have keys or failed; "keys" stands for success."""
         turns = asyncio.Semaphore(dtls.MAX_HANDSHAKES)
 
-        async def one(name: str, transport: DtlsTransport) -> HandshakeFailure | None | str:
+        async def one(name: str, transport: DtlsTransport) -> HandshakeFailure | str | None:
             got_keys = asyncio.Event()
 
             def on_keys(keys: SrtpKeys) -> None:

@@ -9,8 +9,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 from aiortc.sdp import SessionDescription
 
@@ -19,6 +20,7 @@ from sfu import worker
 from sfu.client import SfuClient
 from sfu.config import MediaConfig, WorkerConfig
 from sfu.dtls import DtlsCertificate, DtlsTransport, SrtpKeys
+from sfu.engine import NativeEngine
 from sfu.errors import RoomClassFixed, RoomFull, UnknownRoom, WrongWorkerClass
 from sfu.media import DtlsRole, Fingerprint
 from sfu.settings import SettingsError
@@ -113,6 +115,10 @@ async def running(folder: Path, **media: Any) -> AsyncIterator[Harness]:
         media=MediaConfig(listen_addresses=("127.0.0.1",), **media),
     )
     engine = RecordingEngine()
+
+    def open_engine(*args: Any, **options: Any) -> NativeEngine:
+        return cast(NativeEngine, engine)
+
     events: list[messages.Events] = []
     client = SfuClient(
         config.socket_path, on_event=events.append, on_state=lambda connected, info, restarted: None
@@ -120,7 +126,7 @@ async def running(folder: Path, **media: Any) -> AsyncIterator[Harness]:
     harness = Harness(client, engine, events)
     async with asyncio.TaskGroup() as tasks:
         mains = [
-            tasks.create_task(run_worker(config, open_engine=lambda *args, **kw: engine)),
+            tasks.create_task(run_worker(config, open_engine=open_engine)),
             tasks.create_task(client.run()),
         ]
         try:
@@ -310,6 +316,15 @@ class TestConfiguration:
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
 
         assert read_config(None).port == 4000
+
+    def test_worker_reads_what_the_supervisor_sends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = WorkerConfig(
+            "w", RoomClass.KEP, Path("/run/x"), 4000, MediaConfig(announced_addresses=("::1",))
+        )
+        sent = msgspec.json.encode(config, enc_hook=str).decode()
+        monkeypatch.setattr("sys.stdin", io.StringIO(sent))
+
+        assert read_config(None) == config
 
     def test_fault_is_named_and_the_worker_does_not_start(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

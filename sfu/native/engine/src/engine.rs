@@ -306,7 +306,7 @@ impl Outgoing {
     }
 }
 
-/// SplitMix64 over the seed: SSRCs and first sequence numbers need to be unpredictable to outsiders only as far as RFC 3550
+/// `SplitMix64` over the seed: SSRCs and first sequence numbers need to be unpredictable to outsiders only as far as RFC 3550
 /// §5.1 asks; keys and passwords never come from here.
 pub(crate) struct Random {
     state: u64,

@@ -63,7 +63,7 @@ fn main() {
     let forwarded =
         after.engine.counters.rtp_packets_forwarded - before.engine.counters.rtp_packets_forwarded;
     let expected = (viewers * packets * frames) as u64;
-    let cpu = after.cpu_time - before.cpu_time;
+    let cpu = after.cpu_time.checked_sub(before.cpu_time).unwrap();
     println!(
         "{{\"viewers\": {viewers}, \"packets_per_frame\": {packets}, \"profile\": \"{profile:?}\", \
          \"forwarded\": {forwarded}, \"expected\": {expected}, \"cpu_nanoseconds_per_packet\": {:.0}}}",
