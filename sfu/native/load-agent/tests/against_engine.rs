@@ -256,6 +256,13 @@ impl World {
                 subscribed("v0", Kind::Video, base + 5, Some(base + 6)),
             ],
         });
+        for mid in ["mic", "cam"] {
+            self.command(Command::SetForwarding {
+                participant,
+                mid: tag(mid),
+                is_allowed: true,
+            });
+        }
         let right = fingerprint(&self.certificate.certificate);
         let connect = Connect {
             id,
