@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from sfu.errors import (
     BadRequest,
@@ -26,6 +25,7 @@ from sfu.errors import (
     SfuError,
     failure_of,
 )
+from sfu.logs import Log
 from sfu.rpc_messages import (
     MAX_FRAME_BYTES,
     RPC_VERSION,
@@ -37,7 +37,7 @@ from sfu.rpc_messages import (
     ResultFrame,
 )
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 Handler = Callable[[Request], Awaitable[Any]]
 

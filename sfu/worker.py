@@ -8,6 +8,7 @@ Everything runs in one loop: the RPC server's tasks, one timer task, one task pe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -21,13 +22,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import structlog
 import uvloop
 
 from sfu import rpc_messages as messages
 from sfu.config import WorkerConfig
 from sfu.dtls import DtlsCertificate
 from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
+from sfu.logs import Log, configure_logs
 from sfu.media_sockets import bind_media_sockets, host_candidates
 from sfu.negotiation import NegotiationConfig, Negotiator
 from sfu.room_host import RoomHost
@@ -37,7 +38,7 @@ from sfu.values import RoomClass
 from sfu.worker_media import MediaPlane
 from sfu.worker_statistics import WorkerCounters
 
-log = structlog.get_logger(__name__)
+log = Log("sfu.worker")  # not `__name__`: it runs as `__main__`
 
 TICK_S = 0.2
 """How often timers of rooms are looked at, and the loop's lag is measured."""
@@ -72,16 +73,22 @@ async def run_worker(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a worker until SIGTERM or SIGINT. Returns the exit status."""
+    configure_logs("info")
     try:
         config = read_config(Path(arguments[0]) if arguments else None)
     except (SettingsError, OSError, ValueError) as error:
-        print(f"sfu.worker: {error}", file=sys.stderr)
+        log.error("bad configuration", detail=str(error))
         return 2
+    configure_logs(config.log_level)
+    _show_name(config.worker)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_run_until_signalled(config))
         except OSError as error:
-            print(f"sfu.worker {config.worker}: {error}", file=sys.stderr)
+            log.error("cannot serve", worker=config.worker, detail=str(error))
+            return 1
+        except Exception:  # root of the process: what ends it is a log line like any other
+            log.exception("worker failed", worker=config.worker)
             return 1
     return 0
 
@@ -105,6 +112,12 @@ async def _run_until_signalled(config: WorkerConfig) -> None:
         worker = tasks.create_task(run_worker(config, ready=ready), name="worker")
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.cancel)
+
+
+def _show_name(worker: str) -> None:
+    """Let `ps` and `top` tell workers apart; the command line is the same for all."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"sfu-{worker}")  # the kernel keeps 15 bytes
 
 
 def _media_sockets(config: WorkerConfig) -> list[socket.socket]:

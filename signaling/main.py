@@ -134,6 +134,7 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
         name=f"worker {worker.worker}",
         command=(sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
+        has_spare=True,
     )
 
 
