@@ -20,8 +20,8 @@ class MediaConfig:
     left out with a warning."""
     announced_addresses: tuple[str, ...] = ()
     """Addresses that clients are told to send to, in order of preference. Empty: the listen
-    addresses, with wildcards replaced by the machine's own address of that family. Behind NAT: the
-    public ones."""
+    addresses, with wildcards replaced by the machine's own address of that family (without a route
+    to the world: all of its interfaces), and loopback last. Behind NAT: the public ones."""
     first_port: int = 40000
     """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any
     free port (tests)."""

@@ -22,6 +22,7 @@ from tests.support.rooms import digest
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
 
 ROOM = "plenary"
+LOOPBACK = MediaConfig(listen_addresses=("127.0.0.1",))
 
 
 @dataclass
@@ -101,12 +102,12 @@ class Call:
 
 
 @contextlib.asynccontextmanager
-async def call(folder: Path) -> AsyncIterator[Call]:
+async def call(folder: Path, media: MediaConfig = LOOPBACK) -> AsyncIterator[Call]:
     config = WorkerConfig(
         worker="council-0",
         room_class=RoomClass.COUNCIL,
         socket_path=folder / "run" / "w.sock",
-        media=MediaConfig(listen_addresses=("127.0.0.1",)),
+        media=media,
     )
     async with asyncio.TaskGroup() as tasks:
         worker = tasks.create_task(run_worker(config))
@@ -148,6 +149,22 @@ async def test_two_peers_see_and_hear_each_other(tmp_path: Path) -> None:
         assert statistics.engine_counters["rtp_packets_forwarded"] > 100
         assert statistics.transports[TransportState.CONNECTED] == 2
         assert sum(statistics.srtp_profiles.values()) == 2
+
+
+async def test_worker_on_a_wildcard_answers_from_the_address_it_was_asked_at(
+    tmp_path: Path,
+) -> None:
+    # The peers are at 127.0.0.1, so the routes would have the worker answer from there; aioice
+    # refuses answers from another address than it asked, and DTLS and SRTP share its socket.
+    media = MediaConfig(listen_addresses=("0.0.0.0",), announced_addresses=("127.0.0.2",))
+    async with call(tmp_path, media) as running, aiortc_peers(2) as (anna, babis):
+        await running.enter("anna", anna)
+        await running.enter("babis", babis, grey=160)
+        mid = anna.mids(Kind.VIDEO)[0]
+        await running.show("anna", mid, "babis")
+
+        await running.until(lambda: anna.received[mid].frames > 10)
+        assert anna.received[mid].grey() == pytest.approx(160, abs=12)
 
 
 async def test_source_switches_without_a_new_negotiation(tmp_path: Path) -> None:

@@ -190,6 +190,7 @@ impl<C: Core> EngineThread<C> {
         }
         let path = Path {
             socket: socket as u8,
+            local: received.notes.local,
             remote: received.remote,
         };
         let length = received.contents.len();
