@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 STOP_TIMEOUT_S = 10.0
 """From the request to stop a process until it is killed."""
 MAX_READY_BYTES = 1024
+MAX_RELAYED_BYTES = 65536
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
 
@@ -42,6 +44,11 @@ class ProcessSpec:
     """Written once after the start, then closed."""
     tells_ready: bool = False
     """It is given `--ready-fd N` and writes one line there once it serves."""
+    relays_output: bool = False
+    """Its output goes through a pipe to our standard error, for who may hold no file: ours may be
+    redirected to one."""
+    gives_up_with: int | None = None
+    """Exit code that says: starting again changes nothing. It is left alone, the others go on."""
 
 
 class StartFailed(Exception):
@@ -114,6 +121,9 @@ class Supervisor:
             exit_code = await self._run_once(child, policy)
             if self._stopping.is_set():
                 return
+            if exit_code == child.spec.gives_up_with:
+                log.error("process refuses to serve", process=child.spec.name, exit_code=exit_code)
+                return
             if not self._is_ready:
                 self._failure = self._failure or StartFailed(child.spec.name, exit_code)
                 self._stopping.set()
@@ -132,6 +142,7 @@ class Supervisor:
             policy.handle_started(time.monotonic())
             if ready_descriptor is not None:
                 tasks.create_task(self._hear_ready(ready_descriptor), name="ready-reader")
+            tasks.create_task(child.relay_output(), name="output-relay")
             return await child.wait()
 
     async def _hear_ready(self, descriptor: int) -> None:
@@ -169,6 +180,8 @@ class _Child:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if self.spec.relays_output else None,
+                stderr=asyncio.subprocess.STDOUT if self.spec.relays_output else None,
                 pass_fds=(writer,) if self.spec.tells_ready else (),
                 # Ctrl-C in a terminal reaches the supervisor only, which stops all in order.
                 start_new_session=True,
@@ -193,6 +206,14 @@ class _Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    async def relay_output(self) -> None:
+        """Copy what it writes, if that comes to us, until it has ended."""
+        if self._process is None or self._process.stdout is None:
+            return
+        while output := await self._process.stdout.read(MAX_RELAYED_BYTES):
+            sys.stderr.buffer.write(output)
+            sys.stderr.buffer.flush()
 
     async def _give_input(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None, "invariant: a pipe was asked for"
