@@ -1,4 +1,5 @@
-"""Media settings: frozen dataclasses with their defaults. Loaded by `sfu.settings`, passed on by parts."""
+"""Media settings: frozen dataclasses with their defaults. Loaded by `sfu.settings`, passed on by
+parts."""
 
 from __future__ import annotations
 
@@ -18,14 +19,15 @@ class MediaConfig:
     """What all media workers of a node have in common: the table [media]."""
 
     listen_addresses: tuple[str, ...] = ("0.0.0.0", "::")
-    """Addresses to bind the media port on, IPv4 and IPv6. An IPv6 one that the machine lacks is left
-    out with a warning."""
+    """Addresses to bind the media port on, IPv4 and IPv6. An IPv6 one that the machine lacks is
+    left out with a warning."""
     announced_addresses: tuple[str, ...] = ()
-    """Addresses that clients are told to send to, in order of preference. Empty: the listen addresses,
-    with wildcards replaced by the machine's own address of that family. Behind NAT: the public ones."""
+    """Addresses that clients are told to send to, in order of preference. Empty: the listen
+    addresses, with wildcards replaced by the machine's own address of that family. Behind NAT: the
+    public ones."""
     first_port: int = 40000
-    """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any free
-    port (tests)."""
+    """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any
+    free port (tests)."""
     receive_buffer_bytes: int = 4 * 1024 * 1024
     """SO_RCVBUF of a media socket; the kernel caps it at net.core.rmem_max."""
     send_buffer_bytes: int = 4 * 1024 * 1024
@@ -38,7 +40,8 @@ class MediaConfig:
         CodecName.H264,
         CodecName.AV1,
     )
-    """Video codecs to agree to, most preferred first. Without VP8 some browsers cannot see others."""
+    """Video codecs to agree to, most preferred first. Without VP8 some browsers cannot see
+    others."""
     has_audio_red: bool = True
     """Agree to redundant audio (RFC 2198) where a browser offers it."""
     max_video_streams: int = 49
@@ -77,4 +80,5 @@ class WorkerConfig:
     media: MediaConfig = field(default_factory=MediaConfig)
     """Settings shared with the other workers."""
     inherited_sockets: tuple[int, ...] = ()
-    """Descriptors of bound UDP sockets, for a supervisor that keeps them over restarts. Empty: bind."""
+    """Descriptors of bound UDP sockets, for a supervisor that keeps them over restarts. Empty:
+    bind."""

@@ -68,7 +68,8 @@ def _bind(config: MediaConfig, address: str, port: int) -> socket.socket:
 
 
 def _own_address(family: socket.AddressFamily | int) -> str:
-    """Return the address that packets to the world would have; nothing is sent. Empty if no route."""
+    """Return the address that packets to the world would have; nothing is sent. Empty if no
+    route."""
     # Documentation prefixes (RFC 5737, RFC 3849) stand for the world.
     target = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,7 +1,7 @@
 """Every Prometheus metric of the product, in one table, and how a worker's statistics fill it.
 
-Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's id.
-docs/metrics.md is written by `document`; a test fails when it is stale.
+Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's
+id. docs/metrics.md is written by `document`; a test fails when it is stale.
 """
 
 from __future__ import annotations
@@ -288,7 +288,8 @@ class WorkerReport:
 
 
 def families(reports: Iterable[WorkerReport]) -> list[Metric]:
-    """Return all metrics of these workers, each family once, for a `prometheus_client` collector."""
+    """Return all metrics of these workers, each family once, for a `prometheus_client`
+    collector."""
     table = _Families()
     for report in reports:
         worker = report.worker

@@ -118,7 +118,8 @@ def _parse_lines(session: list[str], sections: list[ScannedSection]) -> SessionD
 
 
 def _name_fault(scanned: ScannedSession, error: Exception) -> str:
-    """Say which m-line cannot be parsed. Parses each once more: only after a failure, still linear."""
+    """Say which m-line cannot be parsed. Parses each once more: only after a failure, still
+    linear."""
     for index, section in enumerate(scanned.sections):
         try:
             _parse_lines(scanned.lines[:1], [section])
@@ -148,7 +149,8 @@ def _media(
         extensions=_extensions(section, scanned) if is_rtp else {},
         allows_mixed_extmap=section.allows_mixed_extmap or scanned.allows_mixed_extmap,
         rids=rids,
-        # With rids the packets say which SSRC is which encoding; the order of a=ssrc lines does not.
+        # With rids the packets say which SSRC is which encoding; the order of a=ssrc lines does
+        # not.
         ssrcs=() if rids else _ssrc_pairs(section),
     )
 

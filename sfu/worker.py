@@ -1,4 +1,5 @@
-"""The media worker process: joins rooms, engine, handshakes and RPC. A shell; decisions are elsewhere.
+"""The media worker process: joins rooms, engine, handshakes and RPC. A shell; decisions are
+elsewhere.
 
 `python -m sfu.worker [FILE]` reads a `WorkerConfig` as JSON or TOML from FILE, or JSON from stdin.
 Everything runs in one loop: the RPC server's tasks, one timer task, one task per DTLS association.

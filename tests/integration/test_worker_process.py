@@ -1,4 +1,5 @@
-"""The worker as the supervisor runs it: configuration on stdin, SIGTERM to stop, restart told apart."""
+"""The worker as the supervisor runs it: configuration on stdin, SIGTERM to stop, restart told
+apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""An independent WebRTC stack as a participant: aiortc over loopback, with a tone and moving bars."""
+"""An independent WebRTC stack as a participant: aiortc over loopback, with a tone and moving
+bars."""
 
 from __future__ import annotations
 
@@ -26,24 +27,24 @@ from av import AudioFrame, VideoFrame
 from sfu.values import Kind, TrackSource
 
 TONE_HZ = 440
-SAMPLES_PER_FRAME = 960
 PICTURE = (320, 240)
 
 
-class Tone(AudioStreamTrack):  # type: ignore[misc]
-    """A sine of half amplitude."""
+class Tone(AudioStreamTrack):
+    """A sine of half amplitude, at the pace and in the blocks of aiortc's silent track."""
 
     async def recv(self) -> AudioFrame:
-        frame = await super().recv()
-        silent_rate = frame.sample_rate
-        times = np.arange(frame.samples) + frame.pts
-        wave = np.sin(2 * np.pi * TONE_HZ * times / silent_rate) * 16000
+        silence = await super().recv()
+        assert isinstance(silence, AudioFrame) and silence.pts is not None
+        times = np.arange(silence.samples) + silence.pts
+        wave = np.sin(2 * np.pi * TONE_HZ * times / silence.sample_rate) * 16000
         tone = AudioFrame.from_ndarray(wave.astype(np.int16).reshape(1, -1), layout="mono")
-        tone.pts, tone.sample_rate, tone.time_base = frame.pts, silent_rate, frame.time_base
+        tone.pts, tone.time_base = silence.pts, silence.time_base
+        tone.sample_rate = silence.sample_rate
         return tone
 
 
-class Bars(VideoStreamTrack):  # type: ignore[misc]
+class Bars(VideoStreamTrack):
     """A bright bar that moves; everything else has the grey level given."""
 
     def __init__(self, grey: int) -> None:
@@ -99,21 +100,22 @@ class AiortcPeer:
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        self.tracks = {transceiver.mid: source for transceiver, source in self._sending}
+        self.tracks = {str(transceiver.mid): source for transceiver, source in self._sending}
         return str(self.connection.localDescription.sdp)
 
     async def accept(self, answer: str) -> None:
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         for transceiver in self.connection.getTransceivers():
-            if transceiver.direction == "recvonly" and transceiver.mid not in self.received:
-                record = self.received[transceiver.mid] = Received()
+            mid = str(transceiver.mid)
+            if transceiver.direction == "recvonly" and mid not in self.received:
+                record = self.received[mid] = Received()
                 reader = self._read(transceiver.receiver.track, record)
                 self._readers.append(self.tasks.create_task(reader))
 
     def mids(self, kind: Kind) -> list[str]:
         """Return the receive-only m-lines of `kind`, in order."""
         return [
-            transceiver.mid
+            str(transceiver.mid)
             for transceiver in self.connection.getTransceivers()
             if transceiver.kind == kind.value and transceiver.direction == "recvonly"
         ]
@@ -137,7 +139,8 @@ async def aiortc_peers(count: int) -> AsyncIterator[list[AiortcPeer]]:
         aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     ):
         async with asyncio.TaskGroup() as tasks:
-            # With the balanced policy aiortc leaves a second video m-line on a transport that it closed.
+            # With the balanced policy aiortc leaves a second video m-line on a transport that it
+            # closed.
             configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
             peers = [AiortcPeer(RTCPeerConnection(configuration), tasks) for _ in range(count)]
             try:

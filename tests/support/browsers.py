@@ -1,6 +1,8 @@
-"""Small drivers of the installed browsers: evaluate JavaScript in one page, headless, with fake devices.
+"""Small drivers of the installed browsers: evaluate JavaScript in one page, headless, with fake
+devices.
 
-Chromium by Playwright; Firefox ESR by WebDriver BiDi, which Playwright cannot speak to a stock Firefox.
+Chromium by Playwright; Firefox ESR by WebDriver BiDi, which Playwright cannot speak to a stock
+Firefox.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ async def firefox_page(address: str) -> AsyncIterator[Page]:
         port: int = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         lines = [f'user_pref("{k}", {json.dumps(v)});' for k, v in _FIREFOX_PREFERENCES.items()]
-        Path(profile, "user.js").write_text("\n".join(lines))
+        Path(profile, "user.js").write_text("\n".join(lines))  # noqa: ASYNC240 - a test's own loop
         process = await asyncio.create_subprocess_exec(
             FIREFOX, "--headless", "--profile", profile, "--remote-debugging-port", str(port),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

@@ -1,7 +1,5 @@
-"""Write tests/samples/offers/*.sdp anew from the installed browsers.
-
-`python -m tests.support.capture_offers`
-"""
+"""Write tests/samples/offers/*.sdp anew from the installed browsers: `python -m
+tests.support.capture_offers`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A page whose functions make offers as our client does, for tests of negotiation against real browsers."""
+"""A page whose functions make offers as our client does, for tests of negotiation against real
+browsers."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ async function offer({simulcast, audio = 3, video = 4}) {
   const [microphone] = stream.getAudioTracks(), [camera] = stream.getVideoTracks();
   pc.addTransceiver(microphone, {direction: 'sendonly', streams: [stream]});
   const sendEncodings = simulcast
-    ? [{rid: 'q', scaleResolutionDownBy: 4}, {rid: 'h', scaleResolutionDownBy: 2}, {rid: 'f'}] : [{}];
+    ? [{rid: 'q', scaleResolutionDownBy: 4}, {rid: 'h', scaleResolutionDownBy: 2}, {rid: 'f'}] :
+    [{}];
   pc.addTransceiver(camera, {direction: 'sendonly', streams: [stream], sendEncodings});
   for (let i = 0; i < audio; i++) pc.addTransceiver('audio', {direction: 'recvonly'});
   for (let i = 0; i < video; i++) pc.addTransceiver('video', {direction: 'recvonly'});

@@ -61,7 +61,7 @@ def test_second_join_is_refused() -> None:
     replies = socket.send(type="join", id=1, token=world.token())
 
     assert code_of(replies) == ErrorCode.ALREADY_JOINED
-    assert socket.closed is None
+    assert not socket.is_closed
 
 
 def test_other_protocol_version_is_refused() -> None:
@@ -513,7 +513,7 @@ def test_socket_that_never_joins_is_closed_in_ten_seconds() -> None:
     socket = World().socket()
 
     socket.tick(9.9)
-    assert socket.closed is None
+    assert not socket.is_closed
     socket.tick(0.2)
 
     assert socket.sent[0]["code"] == ErrorCode.JOIN_TIMEOUT
@@ -527,7 +527,7 @@ def test_idle_socket_is_closed_and_may_resume() -> None:
     socket.tick(140)
     socket.send(type="ping", id=1)
     socket.tick(149)
-    assert socket.closed is None
+    assert not socket.is_closed
     socket.tick(2)
 
     assert socket.closed is not None and socket.closed.code is CloseCode.IDLE

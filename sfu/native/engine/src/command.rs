@@ -57,7 +57,7 @@ pub enum Command {
         source: Option<(ParticipantId, Tag)>,
         max_height: u16,
     },
-    /// The grant at ingress of one published m-line.
+    /// The grant at ingress of one published m-line; a new one has none.
     SetForwarding {
         participant: ParticipantId,
         mid: Tag,

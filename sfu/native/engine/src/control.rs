@@ -136,9 +136,14 @@ impl Engine {
         self.timers
             .schedule(&mut participant.deadline, Owner::Participant(key), due);
         // Ufrags of generations before the last one are forgotten; the last one serves until the new pair is nominated.
-        self.routes
-            .by_ufrag
-            .retain(|other, owner| *owner != key || Some(other) == kept.as_ref());
+        for other in std::mem::take(&mut participant.routed_ufrags) {
+            if Some(&other) == kept.as_ref() {
+                participant.routed_ufrags.push(other);
+            } else {
+                self.routes.by_ufrag.remove(&other);
+            }
+        }
+        participant.routed_ufrags.push(ufrag.clone());
         self.routes.by_ufrag.insert(ufrag, key);
         Ok(())
     }

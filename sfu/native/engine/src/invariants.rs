@@ -209,9 +209,11 @@ impl Engine {
             "{} paths are nobody's",
             self.routes.by_path.len() - count
         );
-        for (ufrag, key) in &self.routes.by_ufrag {
-            require!(self.participants.get(*key).is_some(), "{ufrag} is nobody's");
-        }
+        let routed = self.participants.iter().map(|p| p.routed_ufrags.len());
+        require!(
+            routed.sum::<usize>() == self.routes.by_ufrag.len(),
+            "some ufrags are nobody's"
+        );
         Ok(())
     }
 

@@ -119,12 +119,12 @@ impl Engine {
         track: TrackKey,
         received: &Received,
     ) -> Result<(), DropReason> {
-        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
-        let (kind, room_id) = (entry.track.config().kind, entry.room);
         let from = EncodingKey {
             track,
             encoding: received.encoding,
         };
+        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
+        let (kind, room_id) = (entry.track.config().kind, entry.room);
         let number = received.extended_sequence_number;
         if received.is_restart {
             self.restart_listeners(now, from);

@@ -25,9 +25,11 @@ impl Engine {
     pub(crate) fn remove_room(&mut self, now: Time, room_id: RoomId) -> Result<(), CommandError> {
         let room = self
             .rooms
-            .get(&room_id)
+            .get_mut(&room_id)
             .ok_or(CommandError::UnknownRoom(room_id))?;
-        for key in room.participants.clone() {
+        // Nobody is left to be told of anybody's leaving, and each leaves in the time of its own things.
+        room.ssrc_owners.clear();
+        for key in std::mem::take(&mut room.participants) {
             self.remove_participant(now, key);
         }
         self.rooms.remove(&room_id);
@@ -59,6 +61,7 @@ impl Engine {
             id,
             room: room_id,
             transport: Transport::new(IceAgent::new(credentials)),
+            routed_ufrags: vec![ufrag.clone()],
             deadline: Deadline::default(),
             own_ssrc: self.random.next() as u32,
             ssrcs: SsrcTable::default(),
@@ -100,8 +103,12 @@ impl Engine {
         let Some(participant) = self.participants.remove(key).map(|boxed| *boxed) else {
             return;
         };
-        self.routes.by_path.retain(|_, owner| *owner != key);
-        self.routes.by_ufrag.retain(|_, owner| *owner != key);
+        for path in participant.transport.ice.paths() {
+            self.routes.by_path.remove(&path);
+        }
+        for ufrag in &participant.routed_ufrags {
+            self.routes.by_ufrag.remove(ufrag);
+        }
         let mut output = participant.transport.output;
         if let Some(transmit) = output.transmit() {
             // The BYE, and what else waits, leaves although its transport is gone.
@@ -114,7 +121,10 @@ impl Engine {
             }
         }
         if output.is_listed {
-            self.outgoing.dirty.retain(|other| *other != key);
+            let dirty = &mut self.outgoing.dirty;
+            if let Some(index) = dirty.iter().rposition(|other| *other == key) {
+                dirty.remove(index);
+            }
             let (forwarded, retransmitted) = output.clear(&mut self.outgoing.pool);
             self.counters.rtp_packets_forwarded += forwarded;
             self.counters.retransmissions_sent += retransmitted;

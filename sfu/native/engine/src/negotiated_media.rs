@@ -55,7 +55,8 @@ impl Engine {
             let before = old.iter().position(|publication| publication.mid == mid);
             let before =
                 before.and_then(|index| self.tracks.get(old[index].track).zip(Some(index)));
-            let is_allowed = before.is_none_or(|(entry, _)| entry.is_allowed);
+            // A new m-line is closed until its grant comes: nothing slips through between the two commands.
+            let is_allowed = before.is_some_and(|(entry, _)| entry.is_allowed);
             let kept = before.filter(|(entry, _)| entry.track.is_compatible(&config));
             let track = if let Some((_, index)) = kept {
                 let publication = old.swap_remove(index);

@@ -17,6 +17,8 @@ pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
     pub(crate) room: RoomId,
     pub(crate) transport: Transport,
+    /// Those of ours that lead here: the present one, and after an ICE restart the one before.
+    pub(crate) routed_ufrags: Vec<String>,
     pub(crate) deadline: Deadline,
     /// SSRC of our receiver reports and feedback.
     pub(crate) own_ssrc: u32,

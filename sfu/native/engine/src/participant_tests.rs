@@ -10,6 +10,7 @@ fn participant(id: u64) -> Participant {
             local_pwd: String::new(),
             remote_ufrag: None,
         })),
+        routed_ufrags: Vec::new(),
         deadline: Deadline::default(),
         own_ssrc: 0,
         ssrcs: SsrcTable::default(),

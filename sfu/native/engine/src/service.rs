@@ -29,21 +29,20 @@ impl Engine {
                 is_connected: false,
             });
         }
-        let tracks: Vec<TrackKey> = match self.participants.get(key) {
-            Some(participant) => participant
-                .published
-                .iter()
-                .map(|publication| publication.track)
-                .collect(),
-            None => return,
-        };
-        for track in &tracks {
-            self.service_track(now, key, *track);
+        let mut index = 0;
+        while let Some(track) = self.published_track(key, index) {
+            self.service_track(now, key, track);
+            index += 1;
         }
         self.send_feedback(now, key);
         self.send_reports(now, key);
         self.report_quality(now, key);
-        self.schedule_participant(now, key, &tracks);
+        self.schedule_participant(now, key);
+    }
+
+    fn published_track(&self, key: ParticipantKey, index: usize) -> Option<TrackKey> {
+        let publication = self.participants.get(key)?.published.get(index)?;
+        Some(publication.track)
     }
 
     pub(crate) fn service_room(&mut self, now: Time, room_id: RoomId) {
@@ -186,14 +185,14 @@ impl Engine {
         self.push_event(event);
     }
 
-    fn schedule_participant(&mut self, now: Time, key: ParticipantKey, tracks: &[TrackKey]) {
+    fn schedule_participant(&mut self, now: Time, key: ParticipantKey) {
         let Some(participant) = self.participants.get_mut(key) else {
             return;
         };
         let is_ready = participant.transport.is_ready();
         let mut due = participant.transport.ice.next_timeout();
-        for track in tracks {
-            if let Some(entry) = self.tracks.get(*track) {
+        for publication in &participant.published {
+            if let Some(entry) = self.tracks.get(publication.track) {
                 due = due.min(entry.track.next_timeout());
                 if is_ready {
                     due = entry

@@ -587,3 +587,42 @@ fn audio_numbers_close_up_over_silence_and_speaker_changes() {
     }
     harness.assert_consistent();
 }
+
+#[test]
+fn padding_alone_takes_no_number_on_the_way_out() {
+    let mut harness = Harness::new();
+    let sender = harness.join(vec![camera(&[])], 1);
+    let receiver = harness.join(vec![], 1);
+    let mut publisher = Publisher::new(sender, &[]);
+    let mut viewer = Viewer::new(&harness, receiver, 0);
+    harness.set_source(receiver, "v0", Some((sender, "cam")), 720);
+    for _ in 0..20 {
+        play(
+            &mut harness,
+            &mut [&mut publisher],
+            &mut [&mut viewer],
+            Duration::from_millis(80),
+        );
+        for _ in 0..3 {
+            // A browser without RTX probes so: P bit, no payload, the last byte counts the padding.
+            let sequence_number = publisher.next[0];
+            publisher.next[0] = sequence_number.wrapping_add(1);
+            let header = wire::rtp::OutgoingHeader {
+                marker: false,
+                payload_type: VP8,
+                sequence_number,
+                timestamp: 1,
+                ssrc: publisher.ssrc(0),
+            };
+            let mut plain = Vec::new();
+            header.write(&mut plain, false, true);
+            plain.extend_from_slice(&[0; 99]);
+            plain.push(100);
+            harness.send_plain_rtp(sender, plain);
+        }
+    }
+    assert_eq!(harness.drops(DropReason::PaddingOnly), 60);
+    assert_eq!(viewer.assert_whole().len(), 40);
+    assert_eq!(viewer.repaired, 0);
+    assert_eq!(viewer.packets.len(), 120);
+}

@@ -9,7 +9,7 @@ use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
 use netem::{Link, LinkConfig};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -82,6 +82,8 @@ pub(crate) struct Client {
 pub(crate) type BothWays = (Link<Vec<u8>>, Link<Vec<u8>>);
 
 pub(crate) struct Harness {
+    /// M-lines that have their grant.
+    granted: HashSet<(ParticipantId, Tag)>,
     pub engine: Engine,
     pub now: Time,
     pub clients: Vec<Client>,
@@ -179,6 +181,7 @@ impl Harness {
             is_kep: false,
         };
         let mut harness = Self {
+            granted: HashSet::new(),
             engine: Engine::new(&config),
             now: Time::from_millis(1_000),
             clients: Vec::new(),
@@ -262,12 +265,42 @@ impl Harness {
         index
     }
 
+    /// Carry out a command that must be good. As the control plane does, grant each m-line that `SetMedia` adds.
     pub(crate) fn command(&mut self, command: Command) {
+        let grants = match &command {
+            Command::SetMedia {
+                participant,
+                published,
+                ..
+            } => self.new_grants(*participant, published),
+            _ => Vec::new(),
+        };
         self.engine
             .handle_command(self.now, command)
             .expect("a good command");
         self.drain();
         self.assert_consistent();
+        for grant in grants {
+            self.command(grant);
+        }
+    }
+
+    fn new_grants(
+        &mut self,
+        participant: ParticipantId,
+        published: &[PublishConfig],
+    ) -> Vec<Command> {
+        let mids: Vec<Tag> = published.iter().map(|config| config.mid).collect();
+        self.granted
+            .retain(|(owner, mid)| *owner != participant || mids.contains(mid));
+        mids.into_iter()
+            .filter(|mid| self.granted.insert((participant, *mid)))
+            .map(|mid| Command::SetForwarding {
+                participant,
+                mid,
+                is_allowed: true,
+            })
+            .collect()
     }
 
     /// Every client with an even index uses the first SRTP profile, every other the second.
