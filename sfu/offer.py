@@ -105,7 +105,21 @@ def parse_offer(sdp: str) -> Offer:
     raise UnsupportedSdp(detail="no m-line is in the BUNDLE group")
 
 
+_NEED_A_VALUE = frozenset(
+    {
+        *("a=candidate", "a=extmap", "a=fingerprint", "a=fmtp", "a=group", "a=ice-options"),
+        *("a=ice-pwd", "a=ice-ufrag", "a=mid", "a=msid", "a=rid", "a=rtcp-fb", "a=rtpmap"),
+        *("a=setup", "a=simulcast", "a=ssrc", "a=ssrc-group"),
+    }
+)
+
+
 def _parse_with_aiortc(scanned: ScannedSession) -> SessionDescription:
+    # aiortc takes an attribute without its value as None, and all who read it would have to know.
+    for lines in (scanned.lines, *(section.lines for section in scanned.sections)):
+        for line in lines:
+            if line.strip() in _NEED_A_VALUE:
+                raise BadSdp(detail=f"{line.strip()} without a value")
     try:
         return _parse_lines(scanned.lines, scanned.sections)
     except Exception as error:  # aiortc raises whatever its parsing trips over

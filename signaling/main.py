@@ -115,6 +115,12 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
+def _loadtest(options: argparse.Namespace) -> int:
+    from loadtest import main as loadtest  # it loads the codecs, which the service does not need
+
+    return loadtest.main(options.arguments)
+
+
 def _version(options: argparse.Namespace) -> int:
     try:
         print(f"synedrion {version('synedrion')}")
@@ -181,6 +187,15 @@ def _parser() -> argparse.ArgumentParser:
         "--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300"
     )
     token.set_defaults(command=_token)
+    # Everything after it is the load tester's, its options included: no character is special here.
+    loadtest = commands.add_parser(
+        "loadtest",
+        help="put simulated participants on a service",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    loadtest.add_argument("arguments", nargs="*")
+    loadtest.set_defaults(command=_loadtest)
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(command=_version)
 
