@@ -15,6 +15,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from recording_policy.sandbox import kernel, privileges
 from recording_policy.sandbox.seccomp import PROT_EXEC
@@ -23,6 +24,7 @@ from recording_policy.sandbox.syscalls import Architecture
 AT_FDCWD = -100
 PTRACE_PEEKDATA = 2
 BAD_FD = -1
+NO_PROCESS = (1 << 31) - 1
 NOWHERE = b"/nonexistent/synedrion-probe"
 ANYWHERE = b"/dev/null"
 
@@ -61,11 +63,10 @@ def first_round(architecture: Architecture, witnesses: Witnesses) -> dict[str, l
             "list": lambda: _landlocked(lambda: os.open("/", os.O_RDONLY | os.O_DIRECTORY)),
         },
         "landlock: create files": {
-            f"create in {folder}": lambda folder=folder: _landlocked(  # type: ignore[misc]
-                lambda: _create_in(folder)
-            )
+            f"{what} in {folder}": partial(_landlocked, partial(_make_and_remove, make, folder))
             for folder in folders
             if os.access(folder, os.W_OK)
+            for what, make in _MAKERS.items()
         },
         "landlock: use TCP": {
             "connect": lambda: _landlocked(lambda: _tcp(lambda end: end.connect(("127.0.0.1", 9)))),
@@ -157,11 +158,12 @@ def forbidden_calls() -> dict[str, list[Call]]:
             ("kcmp", (parent, parent, 99, 0, 0)),
         ],
         "signal others": [
-            ("kill", (parent, 0)),
-            ("tkill", (parent, 0)),
-            ("tgkill", (parent, parent, 0)),
+            # Nobody has this number: Landlock, which refuses with EPERM too, is not reached.
+            ("kill", (NO_PROCESS, 0)),
+            ("tkill", (NO_PROCESS, 0)),
+            ("tgkill", (NO_PROCESS, NO_PROCESS, 0)),
             ("pidfd_send_signal", (BAD_FD, 0, None, 0)),
-            ("rt_sigqueueinfo", (parent, 0, None)),
+            ("rt_sigqueueinfo", (NO_PROCESS, 0, None)),
         ],
         "use io_uring or aio": [
             ("io_uring_setup", (0, None)),
@@ -271,12 +273,21 @@ def _landlocked(action: Callable[[], object]) -> bool:
     return _fails(action, errno.EACCES)
 
 
-def _create_in(folder: str) -> None:
+def _make_and_remove(make: Callable[[str], object], folder: str) -> None:
     path = os.path.join(folder, "synedrion-probe-" + secrets.token_hex(8))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.close(descriptor)
+    make(path)
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
+
+
+_MAKERS: Mapping[str, Callable[[str], object]] = {
+    # Each asks for one right only; opening a new file would ask for writing too.
+    "file": lambda path: os.mknod(path, stat.S_IFREG | 0o600),
+    "folder": lambda path: os.mkdir(path, 0o700),
+    "link": lambda path: os.symlink("nothing", path),
+    "socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o600),
+    "pipe": lambda path: os.mknod(path, stat.S_IFIFO | 0o600),
+}
 
 
 def _tcp(use: Callable[[socket.socket], object]) -> None:

@@ -131,7 +131,7 @@ async def test_everything_that_sabotage_tries_is_refused(tmp_path: Path) -> None
     assert len(results) >= 50
     allowed = {"EPERM", "EACCES"}
     assert {what: how for what, how in results.items() if how not in allowed} == {}
-    assert list(tmp_path.rglob("stolen")) == []
+    assert "stolen" not in os.listdir(tmp_path / "run")
 
 
 async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pipes(
@@ -282,12 +282,13 @@ async def test_search_of_files_finds_what_a_recording_worker_would_leave(tmp_pat
 
 async def test_without_the_sandbox_sabotage_succeeds(tmp_path: Path) -> None:
     """The control: the same tries in a worker that only claims to be locked down."""
-    async with kep_worker(tmp_path, test_entry("unlocked,sabotage-files")) as running:
+    async with kep_worker(tmp_path, test_entry("unlocked,sabotage")) as running:
         await running.heard(b"}\n")
         line = next(text for text in running.output.splitlines() if text.startswith(b"{"))
 
-    done = {what for what, how in json.loads(line).items() if how == "done"}
-    assert {"write a file, main thread", "UDP, main thread", "memory file, new thread"} <= done
+    results = json.loads(line)
+    assert len(results) >= 14
+    assert set(results.values()) == {"done"}
 
 
 async def test_worker_with_a_log_file_open_refuses_to_serve(tmp_path: Path) -> None:

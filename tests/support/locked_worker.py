@@ -4,6 +4,7 @@
 sabotage  once locked, tries to get something out, prints what came of it as one line of JSON
 readable  leaves its memory readable for the test that searches it (all other layers stay)
 unlocked  serves without any sandbox: the control that proves that a test can fail
+Two modes may be joined by a comma.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from multiprocessing import shared_memory
 from pathlib import Path
 from unittest import mock
@@ -30,10 +31,13 @@ from recording_policy.sandbox import (
     kernel,
     privileges,
 )
+from recording_policy.sandbox.syscalls import Architecture
 from sfu import worker
 from sfu.config import WorkerConfig
 
 NEEDLE = b"sabotage"
+HARMLESS = ("write a file", "read a file", "memory file", "UDP", "signal others", "code", "fork")
+"""What an unlocked worker may try: it succeeds, and hurts nobody."""
 
 
 def tries(folder: str) -> dict[str, Callable[[], object]]:
@@ -114,12 +118,14 @@ def _media_socket() -> socket.socket:
     raise AssertionError("the worker has no media socket")
 
 
-def sabotage(folder: str) -> None:
-    """Try everything from this thread, and from one that is started after the lock."""
+def sabotage(folder: str, names: Container[str] | None = None) -> None:
+    """Try these, or everything, from this thread and from one that is started after the lock."""
     results: dict[str, str] = {}
 
     def try_all(where: str) -> None:
         for name, attempt in tries(folder).items():
+            if names is not None and name not in names:
+                continue
             try:
                 attempt()
                 outcome = "done"
@@ -140,7 +146,7 @@ def readable() -> None:
     """Lift the one layer that hides the memory from a test that is not root."""
     give_up = privileges.give_up
 
-    def give_up_but_stay_readable(architecture: kernel.Architecture) -> None:
+    def give_up_but_stay_readable(architecture: Architecture) -> None:
         give_up(architecture)
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1, 0, 0, 0)
 
@@ -164,7 +170,8 @@ def main(mode: str) -> int:
         return worker.main([])
     config: WorkerConfig = worker.read_config(None)
     folder = str(config.socket_path.parent)
-    asyncio.run(worker.run_worker(config, ready=lambda: sabotage(folder)))
+    names = HARMLESS if "unlocked" in mode else None
+    asyncio.run(worker.run_worker(config, ready=lambda: sabotage(folder, names)))
     return 0
 
 

@@ -42,7 +42,7 @@ class NeedlePicture(VideoStreamTrack):
         return _packet(self._frame, pts, "video")
 
 
-def _packet(payload: bytes, pts: int | None, kind: str) -> Packet:
+def _packet(payload: bytes, pts: int | None, kind: str) -> "Packet[Any]":
     packet = Packet(payload)
     packet.pts, packet.time_base = pts, fractions.Fraction(1, _CLOCKS[kind])
     return packet
@@ -107,9 +107,9 @@ def file_hits(folders: list[Path], needle: bytes, newer_than: float) -> list[Pat
     for folder in folders:
         for path in folder.rglob("*"):
             try:
-                if path.is_file() and path.stat().st_mtime >= newer_than - 1:
-                    if needle in path.read_bytes():
-                        hits.append(path)
+                is_new = path.is_file() and path.stat().st_mtime >= newer_than - 1
+                if is_new and needle in path.read_bytes():
+                    hits.append(path)
             except OSError:
                 continue  # gone, or another user's
     return hits
