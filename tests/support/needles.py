@@ -42,7 +42,7 @@ class NeedlePicture(VideoStreamTrack):
         return _packet(self._frame, pts, "video")
 
 
-def _packet(payload: bytes, pts: int | None, kind: str) -> "Packet[Any]":
+def _packet(payload: bytes, pts: int | None, kind: str) -> Packet[Any]:
     packet = Packet(payload)
     packet.pts, packet.time_base = pts, fractions.Fraction(1, _CLOCKS[kind])
     return packet
