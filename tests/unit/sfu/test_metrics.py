@@ -110,12 +110,6 @@ def test_engine_counters_are_those_of_the_engine() -> None:
     assert counters.keys() == metrics.ENGINE_COUNTERS.keys()
 
 
-def test_document_is_fresh() -> None:
-    text = (ROOT / "docs" / "metrics.md").read_text()
-
-    assert text == metrics.document(), "run: python -m sfu.metrics > docs/metrics.md"
-
-
 @pytest.mark.parametrize(
     ("value", "counts"), [(0.5, [1, 1, 1]), (1.0, [1, 1, 1]), (1.5, [0, 1, 1]), (9.0, [0, 0, 1])]
 )
