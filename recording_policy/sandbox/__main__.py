@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from recording_policy.sandbox import SandboxRefused, kernel, lock_down, probes
+from recording_policy.sandbox import SandboxRefused, kernel, lock_down
+from recording_policy.sandbox.forbidden import FORBIDDEN_CALLS
 
 EXIT_UNLOCKED = 77
 
@@ -21,10 +22,9 @@ def main() -> int:
     except SandboxRefused as refusal:
         print(f"NOT LOCKED DOWN  {refusal}", file=sys.stderr)
         return EXIT_UNLOCKED
-    calls = probes.forbidden_calls()
     numbers = kernel.architecture().numbers
     for name in report.prohibitions:
-        tried = dict.fromkeys(call for call, _ in calls.get(name, []) if call in numbers)
+        tried = dict.fromkeys(call for call, _ in FORBIDDEN_CALLS.get(name, []) if call in numbers)
         print(f"refused  {name}{': ' if tried else ''}{', '.join(tried)}")
     print(
         f"LOCKED DOWN  process {os.getpid()}: {len(report.prohibitions)} prohibitions, "

@@ -14,6 +14,7 @@ from recording_policy.sandbox import (
     probes,
     seccomp,
 )
+from recording_policy.sandbox.forbidden import FORBIDDEN_CALLS
 
 REQUIRED_PROHIBITIONS = frozenset(
     {
@@ -26,7 +27,7 @@ REQUIRED_PROHIBITIONS = frozenset(
         "landlock: use TCP",
         "landlock: reach abstract sockets",
         "landlock: signal others",
-        *probes.forbidden_calls(),
+        *FORBIDDEN_CALLS,
     }
 )
 """What a kep worker must have proved on itself before it is given a call."""

@@ -40,36 +40,16 @@ HARMLESS = ("write a file", "read a file", "memory file", "UDP", "signal others"
 """What an unlocked worker may try: it succeeds, and hurts nobody."""
 
 
-def tries(folder: str) -> dict[str, Callable[[], object]]:
-    """Return what sabotage tries, by name; each raises OSError if it is refused."""
-    table = kernel.architecture()
+Tries = dict[str, Callable[[], object]]
+"""By name; each raises OSError if it is refused."""
 
-    def raw(name: str, *arguments: kernel.Argument) -> Callable[[], object]:
-        return lambda: kernel.call(table.number(name), *arguments)
 
-    def udp() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(NEEDLE, ("127.0.0.1", 9))
+def tries(folder: str) -> Tries:
+    """Return what sabotage tries."""
+    return _tries_to_keep(folder) | _tries_to_send() | _tries_to_break_out()
 
-    def tcp() -> None:
-        with socket.create_connection(("127.0.0.1", 9), timeout=1):
-            pass
 
-    def abstract() -> None:
-        with socket.socket(socket.AF_UNIX) as end:
-            end.connect("\0synedrion-sabotage")
-
-    def fork() -> None:
-        if os.fork() == 0:
-            os._exit(0)
-
-    def udp_from_media_port() -> None:
-        media = _media_socket()
-        try:
-            media.sendto(NEEDLE, ("127.0.0.1", 9))
-        finally:
-            media.detach()
-
+def _tries_to_keep(folder: str) -> Tries:
     return {
         "write a file": lambda: Path(folder, "stolen").write_bytes(NEEDLE),
         "write to /dev/shm": lambda: Path("/dev/shm/stolen").write_bytes(NEEDLE),
@@ -81,28 +61,60 @@ def tries(folder: str) -> dict[str, Callable[[], object]]:
         "attribute": lambda: os.setxattr(folder, "user.stolen", NEEDLE),
         "memory file": lambda: os.write(os.memfd_create("stolen"), NEEDLE),
         "shared memory": lambda: shared_memory.SharedMemory("stolen", create=True, size=4096),
-        "System V memory": raw("shmget", 0, 4096, 0o1600),
-        "TCP": tcp,
+        "System V memory": _raw("shmget", 0, 4096, 0o1600),
+        "kernel keyring": _raw("add_key", b"user", b"stolen", NEEDLE, len(NEEDLE), -3),
+    }
+
+
+def _tries_to_send() -> Tries:
+    def udp() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(NEEDLE, ("127.0.0.1", 9))
+
+    def udp_from_media_port() -> None:
+        media = _media_socket()
+        try:
+            media.sendto(NEEDLE, ("127.0.0.1", 9))
+        finally:
+            media.detach()
+
+    def abstract() -> None:
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect("\0synedrion-sabotage")
+
+    return {
+        "TCP": lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
         "UDP": udp,
         "UDP from the media port": udp_from_media_port,
         "abstract socket": abstract,
         "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
+        "io_uring": _raw("io_uring_setup", 8, b"\0" * 120),
+    }
+
+
+def _tries_to_break_out() -> Tries:
+    def fork() -> None:
+        if os.fork() == 0:
+            os._exit(0)
+
+    limits = (ctypes.c_uint64 * 2)(1 << 20, 1 << 20)
+    return {
         "program": lambda: subprocess.run(["/bin/true"], check=True),
         "exec": lambda: os.execv("/bin/true", ["true"]),
         "fork": fork,
-        "ptrace": raw("ptrace", 16, os.getppid(), None, None),  # PTRACE_ATTACH
-        "read memory of others": raw("process_vm_readv", os.getppid(), None, 0, None, 0, 0),
+        "ptrace": _raw("ptrace", 16, os.getppid(), None, None),  # PTRACE_ATTACH
+        "read memory of others": _raw("process_vm_readv", os.getppid(), None, 0, None, 0, 0),
         "signal others": lambda: os.kill(os.getppid(), signal.SIGWINCH),
-        "io_uring": raw("io_uring_setup", 8, b"\0" * 120),
         "code": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC),
         "be dumpable": lambda: kernel.prctl(kernel.PR_SET_DUMPABLE, 1, 0, 0, 0),
-        "raise limits": lambda: kernel.call(
-            table.number("prlimit64"), 0, 1, (ctypes.c_uint64 * 2)(1 << 20, 1 << 20), None
-        ),
+        "raise limits": _raw("prlimit64", 0, 1, limits, None),
         "another user": lambda: os.setuid(65534),
-        "kernel keyring": raw("add_key", b"user", b"stolen", NEEDLE, len(NEEDLE), -3),
-        "system log": raw("syslog", 3, None, 0),
+        "system log": _raw("syslog", 3, None, 0),
     }
+
+
+def _raw(name: str, *arguments: kernel.Argument) -> Callable[[], object]:
+    return lambda: kernel.call(kernel.architecture().number(name), *arguments)
 
 
 def _media_socket() -> socket.socket:
