@@ -31,6 +31,7 @@ from sfu.answer import HostCandidate
 from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.dtls import DtlsCertificate
 from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
+from sfu.logs import configure_logs
 from sfu.media_sockets import bind_media_sockets, host_candidates
 from sfu.negotiation import NegotiationConfig, Negotiator
 from sfu.preload import preload
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     except (SettingsError, OSError, ValueError) as error:
         print(f"sfu.worker: {error}", file=sys.stderr)
         return 2
+    configure_logs()
     # uvloop sets up an io_uring, past which a sandbox cannot see.
     is_kep = config.room_class is RoomClass.KEP
     new_loop = asyncio.new_event_loop if is_kep else uvloop.new_event_loop

@@ -20,6 +20,7 @@ import pytest
 
 from recording_policy.sandbox import REQUIRED_PROHIBITIONS
 from sfu.config import EXIT_UNLOCKED
+from sfu.errors import BadSdp, UnknownRoom
 from sfu.values import Kind, RoomClass, TransportState, VideoWish
 from tests.support.aiortc_peer import AiortcPeer, aiortc_peers
 from tests.support.calls import ROOM, Call
@@ -132,6 +133,27 @@ async def test_everything_that_sabotage_tries_is_refused(tmp_path: Path) -> None
     allowed = {"EPERM", "EACCES"}
     assert {what: how for what, how in results.items() if how not in allowed} == {}
     assert "stolen" not in os.listdir(tmp_path / "run")
+
+
+async def test_defects_and_bad_input_are_reported_without_reading_a_file(tmp_path: Path) -> None:
+    async with kep_worker(tmp_path, test_entry("sabotage")) as running, aiortc_peers(1) as peers:
+        await running.heard(b"LookupError")
+        assert b"stumbled" in running.output and b"locked_worker.py" in running.output
+        client = running.call.client
+        with pytest.raises(UnknownRoom):
+            await client.close_room("nowhere", "over")
+        await running.call.enter("citizen", peers[0])
+        for sdp in ("", "v=0", "v=0\r\nm=audio x", "\u03b1" * 100):
+            with pytest.raises(BadSdp):
+                await client.negotiate(ROOM, "citizen", sdp, {})
+        reader, writer = await asyncio.open_unix_connection(str(running.call.socket_path))
+        writer.write(b"\0\0\0\5hello")
+        assert await reader.read() == b""
+        writer.close()
+
+        assert (await client.statistics()).participants == 1
+    for text in (b"not permitted", b"PermissionError", b"ImportError", b"ModuleNotFound"):
+        assert text not in running.output, running.output.decode()
 
 
 async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pipes(

@@ -25,6 +25,8 @@ from multiprocessing import shared_memory
 from pathlib import Path
 from unittest import mock
 
+import structlog
+
 from recording_policy.sandbox import (
     REQUIRED_PROHIBITIONS,
     SandboxReport,
@@ -34,6 +36,7 @@ from recording_policy.sandbox import (
 from recording_policy.sandbox.syscalls import Architecture
 from sfu import worker
 from sfu.config import WorkerConfig
+from sfu.logs import configure_logs
 
 NEEDLE = b"sabotage"
 HARMLESS = ("write a file", "read a file", "memory file", "UDP", "signal others", "code", "fork")
@@ -152,6 +155,10 @@ def sabotage(folder: str, names: Container[str] | None = None) -> None:
     thread.start()
     thread.join()
     print(json.dumps(results), flush=True)
+    try:
+        raise LookupError("a defect")
+    except LookupError:
+        structlog.get_logger().exception("stumbled")
 
 
 def readable() -> None:
@@ -180,6 +187,7 @@ def main(mode: str) -> int:
         unlocked()
     if "sabotage" not in mode:
         return worker.main([])
+    configure_logs()
     config: WorkerConfig = worker.read_config(None)
     folder = str(config.socket_path.parent)
     names = HARMLESS if "unlocked" in mode else None
