@@ -120,15 +120,18 @@ def _pictures(layer: VideoLayer) -> Iterator[np.ndarray]:
     random = np.random.default_rng(7)
     y, x = np.mgrid[0 : layer.height, 0 : layer.width].astype(np.float32) / layer.height
     room = 90 + 40 * np.sin(9 * x) * np.cos(7 * y) + random.normal(0, 4, x.shape)
+    stripes = y[:, :1]
     middle = layer.width / layer.height / 2
+    noise = random.normal(0, 3, x.shape)
     for number in range(LOOP_S * FRAME_RATE):
         angle = 2 * np.pi * number / (2 * FRAME_RATE)
         far = np.hypot(
             x - middle - 0.15 * np.sin(angle), (y - 0.5 - 0.05 * np.cos(2 * angle)) / 1.3
         )
-        face = 110 * np.exp(-((far / 0.22) ** 4)) * (1 + 0.2 * np.sin(40 * y + 3 * angle))
-        noise = random.normal(0, 3, x.shape)
-        yield np.clip(room + face + noise, 16, 235).astype(np.uint8)
+        face = 110 * np.exp(-((far / 0.22) ** 4)) * (1 + 0.2 * np.sin(40 * stripes + 3 * angle))
+        # New noise costs as much as the encoder: the same, moved, is as hard to predict.
+        moved = np.roll(noise, 7919 * number)
+        yield np.clip(room + face + moved, 16, 235).astype(np.uint8)
 
 
 def _encode_voice() -> Iterator[EncodedFrame]:

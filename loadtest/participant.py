@@ -93,7 +93,9 @@ class Participant:
         self._has_answer = False
         self._is_leaving = False
         self.first_media = asyncio.Event()
+        """It got media, or failed: nobody waits for the failed."""
         self.connected = asyncio.Event()
+        """Its media transport is up, or it failed."""
 
     async def join(self, token: str) -> None:
         """Enter the room and start the media.
@@ -285,6 +287,8 @@ class Participant:
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
+        self.connected.set()
+        self.first_media.set()
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(JoinFailed(reason))

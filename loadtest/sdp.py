@@ -138,7 +138,7 @@ def parse_answer(sdp: str) -> Answer:
     ]
     try:
         media = tuple(_answered(section) for section in sections)
-        candidates = tuple(_candidates(lines))
+        candidates = tuple(dict.fromkeys(_candidates(lines)))  # once for each m-line
     except (ValueError, IndexError) as error:
         raise BadAnswer(f"the answer cannot be read: {error}") from error
     fingerprints = [value for value in _values(lines, "fingerprint") if value[:8] == "sha-256 "]

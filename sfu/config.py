@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfu.logs import LOG_LEVELS
 from sfu.media import CodecName
 from sfu.values import RoomClass
 
@@ -79,6 +80,12 @@ class WorkerConfig:
     """UDP port; 0 takes any free one."""
     media: MediaConfig = field(default_factory=MediaConfig)
     """Settings shared with the other workers."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
     inherited_sockets: tuple[int, ...] = ()
     """Descriptors of bound UDP sockets, for a supervisor that keeps them over restarts. Empty:
     bind."""
+
+    def __post_init__(self) -> None:
+        if self.log_level not in LOG_LEVELS:
+            raise ValueError(f'log_level = "{self.log_level}": use one of {", ".join(LOG_LEVELS)}')

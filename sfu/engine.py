@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-import structlog
-
 from sfu.dtls import SrtpKeys
+from sfu.logs import Log
 from sfu.media import CodecParameters, PublishedMedia, SubscribedMedia
 
 if TYPE_CHECKING:
     from sfu import _engine as native
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 SEED_BYTES = 32
 EVENTS_PER_TURN = 1024
@@ -257,7 +256,7 @@ def _event(event: native.Event) -> EngineEvent | None:
         case ("command_failed", participant, reason):
             return CommandFailed(participant, str(reason))
     # The types say that nothing else comes; an engine of another version might.
-    log.error("unknown engine event", event_name=event[0])  # type: ignore[unreachable]
+    log.error("unknown engine event", kind=event[0])  # type: ignore[unreachable]
     return None
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-import structlog
-
 from sfu.answer import HostCandidate
 from sfu.config import MediaConfig
+from sfu.logs import Log
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 
 def bind_media_sockets(config: MediaConfig, port: int) -> list[socket.socket]:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from sfu.errors import (
     BadRequest,
@@ -27,6 +26,7 @@ from sfu.errors import (
     SfuError,
     failure_of,
 )
+from sfu.logs import Log
 from sfu.rpc_messages import (
     MAX_FRAME_BYTES,
     RPC_VERSION,
@@ -38,7 +38,7 @@ from sfu.rpc_messages import (
     ResultFrame,
 )
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 Handler = Callable[[Request], Awaitable[Any]]
 

@@ -8,6 +8,7 @@ Everything runs in one loop: the RPC server's tasks, one timer task, one task pe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
@@ -22,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 import uvloop
 
 from recording_policy.sandbox import SandboxRefused, SandboxReport, lock_down
@@ -31,7 +31,7 @@ from sfu.answer import HostCandidate
 from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.dtls import DtlsCertificate
 from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
-from sfu.logs import configure_logs
+from sfu.logs import Log, configure_logs
 from sfu.media_sockets import bind_media_sockets, host_candidates
 from sfu.negotiation import NegotiationConfig, Negotiator
 from sfu.preload import preload
@@ -42,7 +42,7 @@ from sfu.values import RoomClass
 from sfu.worker_media import MediaPlane
 from sfu.worker_statistics import WorkerCounters
 
-log = structlog.get_logger(__name__)
+log = Log("sfu.worker")  # not `__name__`: it runs as `__main__`
 
 TICK_S = 0.2
 """How often timers of rooms are looked at, and the loop's lag is measured."""
@@ -90,12 +90,14 @@ async def run_worker(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a worker until SIGTERM or SIGINT. Returns the exit status."""
+    configure_logs("info")
     try:
         config = read_config(Path(arguments[0]) if arguments else None)
     except (SettingsError, OSError, ValueError) as error:
-        print(f"sfu.worker: {error}", file=sys.stderr)
+        log.error("bad configuration", detail=str(error))
         return 2
-    configure_logs()
+    configure_logs(config.log_level)
+    _show_name(config.worker)
     # uvloop sets up an io_uring, past which a sandbox cannot see.
     is_kep = config.room_class is RoomClass.KEP
     new_loop = asyncio.new_event_loop if is_kep else uvloop.new_event_loop
@@ -105,10 +107,13 @@ def main(arguments: Sequence[str]) -> int:
             runner.run(_run_until_signalled(config))
         except* SandboxRefused as group:
             status = EXIT_UNLOCKED
-            print(f"sfu.worker {config.worker}: does not serve: {_texts(group)}", file=sys.stderr)
+            log.error("does not serve", worker=config.worker, detail=_texts(group))
         except* OSError as group:
             status = 1
-            print(f"sfu.worker {config.worker}: {_texts(group)}", file=sys.stderr)
+            log.error("cannot serve", worker=config.worker, detail=_texts(group))
+        except* Exception:  # root of the process: what ends it is a log line like any other
+            status = 1
+            log.exception("worker failed", worker=config.worker)
     return status
 
 
@@ -139,6 +144,12 @@ def _texts(group: BaseExceptionGroup[BaseException]) -> str:
     for error in group.exceptions:
         texts.append(_texts(error) if isinstance(error, BaseExceptionGroup) else str(error))
     return "; ".join(texts)
+
+
+def _show_name(worker: str) -> None:
+    """Let `ps` and `top` tell workers apart; the command line is the same for all."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"sfu-{worker}")  # the kernel keeps 15 bytes
 
 
 def _media_sockets(config: WorkerConfig) -> list[socket.socket]:

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from sfu import engine as media_engine
 from sfu import rpc_messages as messages
 from sfu.dtls import (
@@ -24,6 +22,7 @@ from sfu.dtls import (
     SrtpKeys,
 )
 from sfu.engine import Engine, EngineEvent, NativeEngine
+from sfu.logs import Log
 from sfu.participant import TransportEvent
 from sfu.room import Outputs, Room
 from sfu.room_host import HostOutput, RoomGone, RoomHost, RoomOpened
@@ -39,7 +38,7 @@ from sfu.room_outputs import (
 )
 from sfu.worker_statistics import WorkerCounters
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 
 @dataclass

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sfu.client import OnEvent, OnState, SfuClient
+from sfu.logs import Log
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
 from signaling.clock import read_clocks
@@ -33,7 +33,7 @@ from signaling.rooms import RoomTable
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""

@@ -134,8 +134,8 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
         name=f"worker {worker.worker}",
         command=(sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
-        relays_output=worker.room_class is RoomClass.KEP,
         gives_up_with=EXIT_UNLOCKED if worker.room_class is RoomClass.KEP else None,
+        has_spare=True,
     )
 
 

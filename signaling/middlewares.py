@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from sfu.logs import Log
 from signaling.metrics import SignalingMetrics
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 RenderError = Callable[[web.Request, int], web.Response]
 

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import structlog
-
 from recording_policy.sandbox import REQUIRED_PROHIBITIONS
 from sfu import rpc_messages as rpc
 from sfu.client import OnEvent, OnState
 from sfu.errors import ResumeRefused, SfuError, UnknownRoom, WorkerUnavailable
+from sfu.logs import Log
 from sfu.values import RoomClass
 from signaling.rooms import Listener, RoomEntry, RoomTable
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 MAX_POSTED = 4096
 """LIMIT: calls nobody waits for. Full: the newest is dropped; the worker has its own time-outs."""

@@ -15,6 +15,7 @@ SIGNALING_MAY_USE = {
     "sfu.client",
     "sfu.config",
     "sfu.errors",
+    "sfu.logs",
     "sfu.metrics",
     "sfu.rpc_messages",
     "sfu.settings",

@@ -14,8 +14,8 @@ BUILD_FOLDER = Path("sfu/native/target/release")
 VIEWERS = 100
 BURST = 10
 """Packets of a frame."""
-FRAMES = 300
-FRAMES_PER_SECOND = 100
+FRAMES = 600
+FRAMES_PER_SECOND = 400
 PACKET_BYTES = 1_100
 TAG_BYTES = 16
 ROUNDS = 7

@@ -8,11 +8,12 @@ import dataclasses
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from signaling.spares import Spares
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
 
 pytestmark = pytest.mark.asyncio
@@ -144,7 +145,6 @@ async def test_output_can_go_through_a_pipe_to_ours(
     talking = ProcessSpec(
         name="talking",
         command=(sys.executable, "-c", program),
-        relays_output=True,
         gives_up_with=0,
     )
     supervisor = Supervisor([talking, spec(log, "good")], lambda line: None)
@@ -215,3 +215,47 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+async def test_a_spare_replaces_what_ends_and_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Spares.__init__, "__defaults__", (0.05,))
+    log, ready = tmp_path / "log", ReadyLines()
+    worker = replace(spec(log, "one"), has_spare=True)
+    supervisor = Supervisor([worker, spec(log, "two", tells_ready=True)], ready)
+    running = asyncio.create_task(supervisor.run())
+    first = await lines_with(log, "one ")
+    await ready.wait()
+    spare = await _other_child(log, {int(first[0].split()[1])})
+
+    os.kill(int(first[0].split()[1]), signal.SIGKILL)
+    started = await lines_with(log, "one ", 2)
+
+    assert int(started[1].split()[1]) == spare, "started anew although a spare was waiting"
+    assert started[1].split()[2] == "configuration"
+    next_spare = await _other_child(log, {spare})
+    # A spare that died while waiting is no reason not to start.
+    os.kill(next_spare, signal.SIGKILL)
+    os.kill(spare, signal.SIGKILL)
+    await lines_with(log, "one ", 3)
+    supervisor.handle_stop_signal()
+    await running
+    assert _children(log) == []
+
+
+async def _other_child(log: Path, known: set[int]) -> int:
+    async with asyncio.timeout(10):
+        while not (found := [each for each in _children(log) if each not in known]):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return found[0]
+
+
+def _children(log: Path) -> list[int]:
+    """Return our children that run worker `one`, waiting or not."""
+    found = []
+    for each in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        words = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
+        if words[-3:-1] == [str(log).encode(), b"one"] and not _is_zombie(int(each)):
+            found.append(int(each))
+    return found

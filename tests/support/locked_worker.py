@@ -25,8 +25,6 @@ from multiprocessing import shared_memory
 from pathlib import Path
 from unittest import mock
 
-import structlog
-
 from recording_policy.sandbox import (
     REQUIRED_PROHIBITIONS,
     SandboxReport,
@@ -36,7 +34,7 @@ from recording_policy.sandbox import (
 from recording_policy.sandbox.syscalls import Architecture
 from sfu import worker
 from sfu.config import WorkerConfig
-from sfu.logs import configure_logs
+from sfu.logs import Log, configure_logs
 
 NEEDLE = b"sabotage"
 HARMLESS = ("write a file", "read a file", "memory file", "UDP", "signal others", "code", "fork")
@@ -158,7 +156,7 @@ def sabotage(folder: str, names: Container[str] | None = None) -> None:
     try:
         raise LookupError("a defect")
     except LookupError:
-        structlog.get_logger().exception("stumbled")
+        Log("sfu.test").exception("stumbled")
 
 
 def readable() -> None:
@@ -187,7 +185,7 @@ def main(mode: str) -> int:
         unlocked()
     if "sabotage" not in mode:
         return worker.main([])
-    configure_logs()
+    configure_logs("info")
     config: WorkerConfig = worker.read_config(None)
     folder = str(config.socket_path.parent)
     names = HARMLESS if "unlocked" in mode else None

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from loadtest.processes import descendants, read_use
 
 START_TIMEOUT_S = 60.0
@@ -49,27 +51,27 @@ async def real_service(
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "signaling.main", "serve", "--config", str(config),
-            stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+            stdout=asyncio.subprocess.PIPE, stderr=log, process_group=0,
         )  # fmt: skip
         try:
             assert process.stdout is not None
             async with asyncio.timeout(START_TIMEOUT_S):
                 line = await process.stdout.readline()
             assert b"ready" in line, log_path.read_text()[-2000:]
-            await _wait_listening(port)
+            await _wait_ready(port)
             yield RealService(f"http://127.0.0.1:{port}", process.pid, log_path)
         finally:
             await _stop(process)
 
 
-async def _wait_listening(port: int) -> None:
-    """Wait until connections are taken: seen refused for milliseconds after the ready line."""
-    async with asyncio.timeout(START_TIMEOUT_S):
+async def _wait_ready(port: int) -> None:
+    """Wait for /readyz: connections were seen refused for milliseconds after the ready line."""
+    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as http:
         while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    if response.status == 200:
+                        return
             await asyncio.sleep(0.02)
 
 
@@ -79,7 +81,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)  # its own session: nobody else is in it
+        os.killpg(process.pid, signal.SIGKILL)  # its own group: nobody else is in it
         await process.wait()
 
 

@@ -134,9 +134,12 @@ class Service:
         """Return the child whose command line has `word`, among workers that named `named`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         found = [int(each) for each in children.split() if word in _command_line(int(each))]
-        if named and len(found) > 1:
-            # Workers are started in the order of the configuration.
-            found = [found[0] if named == "council" else found[1]]
+        if named:
+            found = [
+                each
+                for each in found
+                if Path(f"/proc/{each}/comm").read_text().strip() == f"sfu-{named}"
+            ]
         assert len(found) == 1, f"{word}: {found}"
         return found[0]
 

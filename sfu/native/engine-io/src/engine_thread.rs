@@ -153,23 +153,40 @@ impl<C: Core> EngineThread<C> {
         (due != Time::NEVER).then(|| due.since(self.now()))
     }
 
-    /// Hand one batch of the socket at `index` to the core.
+    /// Hand what waits at the socket at `index` to the core: one batch, and while serving it took long enough for more of
+    /// the same burst to arrive, that too. A frame's packets then leave to each subscriber as one message.
     fn receive(&mut self, index: usize) {
-        let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
-            Ok(messages) => messages,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => {
-                self.counters.receive_failures += 1;
+        let turn_start = self.now();
+        loop {
+            let batch_start = self.now();
+            if !self.receive_batch(index, batch_start) {
                 return;
             }
+            let now = self.now();
+            if now.since(batch_start) < GATHER_WORTHWHILE || now.since(turn_start) > GATHER_AT_MOST
+            {
+                return;
+            }
+        }
+    }
+
+    /// One batch; false if nothing waited.
+    fn receive_batch(&mut self, index: usize, now: Time) -> bool {
+        let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
+            Ok(messages) => messages,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => {
+                self.counters.receive_failures += 1;
+                return false;
+            }
         };
-        let now = self.now();
         for message in 0..messages {
             self.handle_message(now, index, message);
             if self.datagrams_since_flush >= FLUSH_AFTER_DATAGRAMS {
                 self.flush();
             }
         }
+        true
     }
 
     fn handle_message(&mut self, now: Time, socket: usize, message: usize) {
@@ -296,6 +313,12 @@ impl<C: Core> EngineThread<C> {
         }
     }
 }
+
+/// A batch that took longer than this to serve was fanned out to many; the rest of its burst has likely come meanwhile. One
+/// served faster (a call of two) is not worth the extra system call.
+const GATHER_WORTHWHILE: Duration = Duration::from_micros(20);
+/// LIMIT: gathering ends after this, so that what came first waits no longer.
+const GATHER_AT_MOST: Duration = Duration::from_micros(200);
 
 /// Ends the process if the thread panics. A worker without its engine would look alive while every call is dead; a worker
 /// that died is seen at once, restarted by its supervisor, and its rooms rejoin. The panic's text is on stderr by then.

@@ -10,6 +10,8 @@ const PATIENCE: u64 = 1_000 * MILLISECOND;
 const MAX_PACKETS: usize = 2_048;
 
 /// What matters of one packet.
+// Each is a bit of the packet, independent of the others.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Copy)]
 pub struct VideoPacket {
     /// First packet of a frame.

@@ -1,35 +1,33 @@
 //! One participant: ICE, DTLS, SRTP, what it sends and what it receives. Sans-IO.
 
+mod feedback;
+mod receiving;
+mod sending;
+
+use feedback::FeedbackRecorder;
+
 use crate::dtls::{DtlsClient, DtlsIdentity, SrtpSession};
 use crate::histogram::Histogram;
 use crate::ice::{Credentials, IceClient, IceOutcome};
 use crate::judge::{LineReport, Report, Totals};
-use crate::mark::Mark;
 use crate::media_loop::MediaLoop;
 use crate::outbox::Outbox;
-use crate::protocol::{Connect, Event, Extensions};
+use crate::protocol::{Connect, Event};
 use crate::random::Random;
 use crate::receive_stream::ReceiveStream;
-use crate::send_track::{SendContext, SendTrack};
+use crate::send_track::SendTrack;
 use crate::time::{MILLISECOND, SECOND, Time};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use wire::extended_sequence::SequenceUnwrapper;
-use wire::extensions::{self, ExtensionIds};
-use wire::rtcp::{self, RtcpPacket};
-use wire::rtp::{self, RtpHeader};
+use wire::rtcp::{self};
+use wire::rtp::{self};
 use wire::srtp::SrtpProfile;
-use wire::transport_feedback;
 
 /// Sender and receiver reports.
 const REPORT_INTERVAL: u64 = SECOND;
-/// Transport-wide feedback; browsers send it every 50 to 250 ms.
-const FEEDBACK_INTERVAL: u64 = 100 * MILLISECOND;
 /// NACKs and keyframe requests while something is missing.
 const REPAIR_INTERVAL: u64 = 20 * MILLISECOND;
-/// LIMIT: packets one feedback interval remembers.
-const MAX_ARRIVALS: usize = 4_096;
 /// DTLS and ICE together must be done after this.
 const CONNECT_TIMEOUT: u64 = 30 * SECOND;
 
@@ -339,315 +337,6 @@ impl Participant {
                 reason,
             });
         }
-    }
-
-    // ---- sending
-
-    fn send_media(&mut self, now: Time, outbox: &mut Outbox) {
-        let Some(srtp) = &mut self.srtp else {
-            return;
-        };
-        let mut context = SendContext {
-            srtp: &mut srtp.sender,
-            outbox,
-            transport_number: &mut self.transport_number,
-            totals: &mut self.totals,
-            room: self.room,
-            publisher: self.id,
-        };
-        for track in &mut self.tracks {
-            // Each call sends one frame; a track that fell behind catches up here.
-            while let Some(lateness) = track.handle_timeout(now, &mut context) {
-                self.send_lateness.record(lateness);
-            }
-        }
-    }
-
-    fn send_rtcp(&mut self, outbox: &mut Outbox, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(srtp) = &mut self.srtp else {
-            return;
-        };
-        let start = outbox.begin();
-        write(&mut outbox.bytes);
-        if outbox.bytes.len() == start {
-            return;
-        }
-        match srtp.sender.protect_rtcp(&mut outbox.bytes, start) {
-            Ok(()) => outbox.finish(),
-            Err(_) => outbox.cancel(),
-        }
-    }
-
-    /// The SSRC under which feedback is sent; 1 as libwebrtc for who sends nothing.
-    fn feedback_ssrc(&self) -> u32 {
-        self.tracks.first().map_or(1, SendTrack::ssrc)
-    }
-
-    fn send_reports(&mut self, now: Time, shared: &Shared, outbox: &mut Outbox) {
-        let mut reports = Vec::new();
-        for track in &self.tracks {
-            track.write_sender_reports(now, |time| shared.ntp(time), &mut reports);
-        }
-        let ssrc = self.feedback_ssrc();
-        let blocks: Vec<_> = (self.streams.iter_mut())
-            .filter_map(|stream| stream.report_block(now))
-            .collect();
-        self.send_rtcp(outbox, |out| {
-            out.extend_from_slice(&reports);
-            for some in blocks.chunks(31) {
-                rtcp::write_receiver_report(out, ssrc, some);
-            }
-            if blocks.is_empty() && reports.is_empty() {
-                rtcp::write_receiver_report(out, ssrc, &[]);
-            }
-            rtcp::write_sdes_cname(out, ssrc, b"load-agent");
-        });
-    }
-
-    fn send_feedback(&mut self, outbox: &mut Outbox) {
-        let ssrc = self.feedback_ssrc();
-        let media_ssrc = self.streams.first().map_or(0, |stream| stream.media.ssrc);
-        let mut feedback = std::mem::take(&mut self.feedback);
-        self.send_rtcp(outbox, |out| feedback.write(out, ssrc, media_ssrc));
-        self.feedback = feedback;
-    }
-
-    fn repair(&mut self, now: Time, outbox: &mut Outbox) {
-        let ssrc = self.feedback_ssrc();
-        let mut requests = Vec::new();
-        let mut wrong = Vec::new();
-        for (index, stream) in self.streams.iter_mut().enumerate() {
-            wrong.extend(
-                stream
-                    .handle_timeout(now)
-                    .into_iter()
-                    .map(|mark| (index, mark)),
-            );
-            let numbers = stream.poll_nacks(now);
-            rtcp::write_nack(&mut requests, ssrc, stream.media.ssrc, &numbers);
-            if stream.poll_keyframe_request(now) {
-                rtcp::write_picture_loss_indication(&mut requests, ssrc, stream.media.ssrc);
-            }
-        }
-        self.tell_wrong(&wrong);
-        self.send_rtcp(outbox, |out| out.extend_from_slice(&requests));
-        let is_waiting = self.streams.iter().any(ReceiveStream::is_waiting);
-        self.next_repair = is_waiting.then(|| now.after(REPAIR_INTERVAL));
-    }
-
-    // ---- receiving
-
-    fn handle_rtp(&mut self, now: Time, arrival: Time, datagram: &mut [u8]) {
-        let Some((index, is_rtx, header, payload)) = self.open_rtp(datagram) else {
-            self.totals.unreadable += 1;
-            return;
-        };
-        let packet = &datagram[..payload.end];
-        let stream = &mut self.streams[index];
-        let ids = extension_ids(&stream.media.extensions);
-        let number = extensions::parse(packet, &header, &ids).transport_sequence_number;
-        if let Some(number) = number {
-            self.feedback.record(number, arrival);
-        }
-        let had_media = stream.first_media.is_some();
-        let payload = &packet[payload.start..];
-        let wrong = if is_rtx {
-            stream.handle_rtx(arrival, &header, payload)
-        } else {
-            stream.handle_rtp(arrival, &header, payload)
-        };
-        if stream.is_waiting() && self.next_repair.is_none() {
-            self.next_repair = Some(now);
-        }
-        if let (false, Some(at)) = (had_media, stream.first_media) {
-            let (id, mid) = (self.id, stream.media.mid.clone());
-            self.events.push(Event::FirstMedia {
-                id,
-                mid,
-                at_us: at.0,
-            });
-        }
-        let wrong: Vec<_> = wrong.into_iter().map(|mark| (index, mark)).collect();
-        self.tell_wrong(&wrong);
-    }
-
-    /// Decrypt; gives the stream's index, whether it is its retransmission stream, the header and the payload's place.
-    fn open_rtp(
-        &mut self,
-        datagram: &mut [u8],
-    ) -> Option<(usize, bool, RtpHeader, std::ops::Range<usize>)> {
-        let header = RtpHeader::parse(datagram).ok()?;
-        let ssrc = header.ssrc;
-        let is_of = |stream: &ReceiveStream| {
-            stream.media.ssrc == ssrc || stream.media.rtx_ssrc == Some(ssrc)
-        };
-        let index = self.streams.iter().position(is_of)?;
-        let receiver = &mut self.srtp.as_mut()?.receiver;
-        let end =
-            (receiver.unprotect_rtp(datagram, header.header_bytes, ssrc, header.sequence_number))
-                .ok()?;
-        let payload = &datagram[header.header_bytes..end];
-        let padding = rtp::padding_bytes(header.has_padding, payload).ok()?;
-        let is_rtx = self.streams[index].media.ssrc != ssrc;
-        Some((index, is_rtx, header, header.header_bytes..end - padding))
-    }
-
-    fn handle_rtcp(&mut self, now: Time, arrival: Time, datagram: &mut [u8], outbox: &mut Outbox) {
-        let Some(srtp) = &mut self.srtp else {
-            return;
-        };
-        let Ok(length) = srtp.receiver.unprotect_rtcp(datagram) else {
-            self.totals.unreadable += 1;
-            return;
-        };
-        for packet in rtcp::packets(&datagram[..length]) {
-            let Ok(packet) = packet else {
-                self.totals.unreadable += 1;
-                return;
-            };
-            self.handle_rtcp_packet(now, arrival, &packet, outbox);
-        }
-    }
-
-    fn handle_rtcp_packet(
-        &mut self,
-        now: Time,
-        arrival: Time,
-        packet: &RtcpPacket<'_>,
-        outbox: &mut Outbox,
-    ) {
-        match packet {
-            RtcpPacket::SenderReport { ssrc, info, blocks } => {
-                for stream in self
-                    .streams
-                    .iter_mut()
-                    .filter(|stream| stream.media.ssrc == *ssrc)
-                {
-                    stream.handle_sender_report(arrival, info.ntp_time);
-                }
-                self.handle_blocks(blocks.clone());
-            }
-            RtcpPacket::ReceiverReport { blocks, .. } => self.handle_blocks(blocks.clone()),
-            RtcpPacket::PictureLossIndication { media_ssrc } => {
-                self.handle_keyframe_request(*media_ssrc);
-            }
-            RtcpPacket::FullIntraRequest { entries } => {
-                for (ssrc, _) in entries.clone() {
-                    self.handle_keyframe_request(ssrc);
-                }
-            }
-            RtcpPacket::Nack { media_ssrc, pairs } => {
-                let numbers: Vec<u16> = pairs.sequence_numbers().collect();
-                self.handle_nack(*media_ssrc, &numbers, outbox);
-            }
-            RtcpPacket::TransportFeedback(_) => self.totals.feedback_received += 1,
-            _ => {}
-        }
-        let _ = now;
-    }
-
-    fn handle_blocks(&mut self, blocks: rtcp::ReportBlocks<'_>) {
-        for block in blocks {
-            for track in &mut self.tracks {
-                track.handle_report_block(block.ssrc);
-            }
-        }
-    }
-
-    fn handle_keyframe_request(&mut self, ssrc: u32) {
-        let is_ours = self
-            .tracks
-            .iter_mut()
-            .any(|track| track.handle_keyframe_request(ssrc));
-        self.totals.keyframe_requests_received += u64::from(is_ours);
-    }
-
-    fn handle_nack(&mut self, ssrc: u32, numbers: &[u16], outbox: &mut Outbox) {
-        self.totals.nacks_received += numbers.len() as u64;
-        let Some(srtp) = &mut self.srtp else {
-            return;
-        };
-        let mut context = SendContext {
-            srtp: &mut srtp.sender,
-            outbox,
-            transport_number: &mut self.transport_number,
-            totals: &mut self.totals,
-            room: self.room,
-            publisher: self.id,
-        };
-        for track in &mut self.tracks {
-            for number in numbers {
-                track.handle_nack(ssrc, *number, &mut context);
-            }
-        }
-    }
-
-    fn tell_wrong(&mut self, marks: &[(usize, Mark)]) {
-        for (index, mark) in marks {
-            self.events.push(Event::WrongSource {
-                id: self.id,
-                mid: self.streams[*index].media.mid.clone(),
-                room: mark.room,
-                publisher: mark.publisher,
-            });
-        }
-    }
-}
-
-/// Arrivals by transport-wide sequence number, for one feedback interval.
-#[derive(Debug, Default)]
-struct FeedbackRecorder {
-    unwrapper: SequenceUnwrapper,
-    base: u64,
-    arrivals: Vec<Option<i64>>,
-    count: u8,
-    due: Option<Time>,
-}
-
-impl FeedbackRecorder {
-    fn record(&mut self, number: u16, arrival: Time) {
-        let number = self.unwrapper.unwrap(number);
-        if self.arrivals.is_empty() {
-            // What is missing since the last feedback is told too, unless this is the first or a jump.
-            if self.base == 0 || number.abs_diff(self.base) > MAX_ARRIVALS as u64 {
-                self.base = number;
-            }
-            self.due = Some(arrival.after(FEEDBACK_INTERVAL));
-        }
-        let Some(offset) = number.checked_sub(self.base) else {
-            return; // told as missing already
-        };
-        let offset = offset as usize;
-        if offset >= MAX_ARRIVALS {
-            return;
-        }
-        if offset >= self.arrivals.len() {
-            self.arrivals.resize(offset + 1, None);
-        }
-        self.arrivals[offset] = Some(arrival.0 as i64);
-    }
-
-    fn write(&mut self, out: &mut Vec<u8>, sender_ssrc: u32, media_ssrc: u32) {
-        let mut start = 0;
-        while start < self.arrivals.len() {
-            let number = (self.base + start as u64) as u16;
-            let rest = &self.arrivals[start..];
-            let taken =
-                transport_feedback::write(out, sender_ssrc, media_ssrc, self.count, number, rest);
-            self.count = self.count.wrapping_add(1);
-            start += taken.max(1);
-        }
-        self.base += self.arrivals.len() as u64;
-        self.arrivals.clear();
-        self.due = None;
-    }
-}
-
-fn extension_ids(extensions: &Extensions) -> ExtensionIds {
-    ExtensionIds {
-        mid: extensions.mid,
-        transport_sequence_number: extensions.transport_sequence_number,
-        ..ExtensionIds::default()
     }
 }
 

@@ -35,6 +35,10 @@ pub struct SendContext<'a> {
     pub room: u32,
     /// Publisher of the marks.
     pub publisher: u32,
+    /// What time it is.
+    pub now: Time,
+    /// Nothing is sent again within this, µs: one round trip, as libwebrtc.
+    pub round_trip: u64,
 }
 
 /// What rebuilds a sent packet byte by byte, its header extensions left out.
@@ -48,6 +52,8 @@ struct SentPacket {
     picture_id: u16,
     tl0_picture_index: u8,
     mark: Mark,
+    /// First sent, or sent again.
+    last_sent: Time,
 }
 
 struct Encoding {
@@ -207,12 +213,16 @@ impl SendTrack {
         else {
             return;
         };
-        let history = &self.encodings[index].history;
+        let history = &mut self.encodings[index].history;
         let found = history
-            .iter()
+            .iter_mut()
             .rev()
             .find(|sent| sent.number as u16 == number);
-        if let Some(sent) = found.copied() {
+        let is_due =
+            |sent: &&mut SentPacket| context.now.since(sent.last_sent) >= context.round_trip;
+        if let Some(sent) = found.filter(is_due) {
+            sent.last_sent = context.now;
+            let sent = *sent;
             self.send_again(index, &sent, context);
         }
     }
@@ -280,6 +290,7 @@ impl SendTrack {
                 // One temporal layer: every picture is of the base layer.
                 tl0_picture_index: encoding.picture_id as u8,
                 mark,
+                last_sent: now,
             };
             encoding.next_number += 1;
             encoding.history.push_back(sent);
