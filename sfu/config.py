@@ -10,6 +10,10 @@ from sfu.logs import LOG_LEVELS
 from sfu.media import CodecName
 from sfu.values import RoomClass
 
+EXIT_UNLOCKED = 77
+"""Exit status (EX_NOPERM of sysexits.h) of a kep worker whose sandbox is not whole: starting it again
+on the same machine changes nothing."""
+
 
 @dataclass(frozen=True)
 class MediaConfig:
