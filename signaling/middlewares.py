@@ -22,7 +22,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "font-src 'self'",
-        "img-src 'self' data: blob:",
+        "img-src 'self'",
         "media-src 'self' blob:",
         "connect-src 'self'",
         "frame-ancestors 'none'",

@@ -14,6 +14,7 @@ from sfu.values import Role, RoomClass
 from signaling.grants import INITIAL_GRANTS
 from signaling.room_session import RoomDescription
 from signaling.rooms import RoomTable
+from signaling.tokens import MAX_DISPLAY_NAME
 
 LANGUAGES = ("el", "en")
 LANGUAGE_COOKIE = "lang"
@@ -72,6 +73,7 @@ class Pages:
             "demo_tokens_path": "/api/v1/demo/tokens" if is_demo else None,
             "roles": [role.value for role in roles_of(description.room_class)] if is_demo else [],
             "max_video_streams": self._max_video_streams,
+            "max_name": MAX_DISPLAY_NAME,
             "lang": language_of(request),
         }
         values = {"room": _room_value(description), "config": config}

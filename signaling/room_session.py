@@ -439,6 +439,6 @@ def _error(request_id: int | None, error: RequestError) -> Send:
 
 AUDIO_STREAMS = 3
 """Receive-only audio m-lines: the loudest three speak (docs/signaling-protocol.md)."""
-MAX_VIDEO_STREAMS = 12
-"""Receive-only video m-lines worth offering. A browser writes about 3,300 bytes for each, and an
-offer has at most 60,000 (`messages.Offer`)."""
+MAX_VIDEO_STREAMS = 20
+"""Receive-only video m-lines that fit into an offer (60,000 characters, `messages.Offer`): our page
+makes them about 2,000 characters each, and leaves 15,000 for camera, screen, sound and candidates."""

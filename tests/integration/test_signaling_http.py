@@ -80,6 +80,7 @@ async def test_every_answer_has_the_security_headers(path: str) -> None:
         for name, value in SECURITY_HEADERS.items():
             assert headers[name] == value
         assert "unsafe" not in headers["Content-Security-Policy"]
+        assert "img-src 'self';" in headers["Content-Security-Policy"]
 
 
 async def test_static_files_are_asked_for_again_and_not_sent_again() -> None:

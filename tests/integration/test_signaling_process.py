@@ -21,6 +21,7 @@ from sfu.values import RoomClass
 from signaling.config import load_config
 from signaling.main import EXIT_CONFIG, EXIT_FAILED
 from signaling.supervisor import ProcessSpec, Supervisor
+from signaling.tokens import MAX_DISPLAY_NAME
 from tests.support.signaling_server import Client, WorkerProcess
 
 pytestmark = pytest.mark.asyncio
@@ -116,6 +117,8 @@ async def test_pages_name_only_our_own_files_and_all_are_there(tmp_path: Path) -
             async with service.http.get(service.url + page) as response:
                 text = await response.text()
                 assert response.status == (404 if page == "/nowhere" else 200)
+            if page.startswith("/rooms/"):
+                assert f'data-max-name="{MAX_DISPLAY_NAME}"' in text
             assert "<script>" not in text and "style=" not in text and " on" + "click" not in text
             for address in re.findall(r'(?:src|href)="([^"]+)"', text):
                 assert address.startswith(("/", "#")), address

@@ -96,7 +96,7 @@ class World:
             rooms=self.table,
             randomness=self.randomness,
             limits=self.limits,
-            max_video_streams=12,
+            max_video_streams=20,
         )
 
     def token(

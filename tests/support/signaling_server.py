@@ -263,7 +263,7 @@ def default_settings() -> AppSettings:
         demo_rooms=(COUNCIL_ROOM.room,),
         session_limits=SessionLimits(),
         outgoing_limits=OutgoingLimits(),
-        max_video_streams=12,
+        max_video_streams=20,
     )
 
 

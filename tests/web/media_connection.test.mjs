@@ -1,7 +1,7 @@
 // Offers and restarts of the transport, against a recorded stand-in for the browser's own object.
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { MediaConnection } from '../../signaling/web/static/media_connection.js';
+import { MediaConnection, mostVideoStreams, receivableCodecs } from '../../signaling/web/static/media_connection.js';
 import { ProtocolError } from '../../signaling/web/static/protocol.js';
 
 /** Keeps what a browser would: transceivers with mids from the first offer on, and signalling state. */
@@ -50,8 +50,28 @@ class RecordedPeerConnection extends EventTarget {
     this.dispatchEvent(new Event('connectionstatechange'));
   }
 }
+const CAPABILITIES = [
+  { mimeType: 'video/VP8' },
+  { mimeType: 'video/rtx' },
+  { mimeType: 'video/VP9', sdpFmtpLine: 'profile-id=0' },
+  { mimeType: 'video/VP9', sdpFmtpLine: 'profile-id=2' },
+  ...['42001f', '42e01f', '4d001f', '64001f', '640C1F'].flatMap((profile) =>
+    [0, 1].map((mode) => ({
+      mimeType: 'video/H264',
+      sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`,
+    })),
+  ),
+  { mimeType: 'video/H264' },
+  { mimeType: 'video/AV1', sdpFmtpLine: 'level-idx=5;profile=0;tier=0' },
+  { mimeType: 'video/AV1', sdpFmtpLine: 'level-idx=5;profile=1;tier=0' },
+  { mimeType: 'video/H265', sdpFmtpLine: 'level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST' },
+  { mimeType: 'video/red' },
+  { mimeType: 'video/ulpfec' },
+  { mimeType: 'video/flexfec-03', sdpFmtpLine: 'repair-window=10000000' },
+];
 beforeEach(() => {
   globalThis.RTCPeerConnection = RecordedPeerConnection;
+  globalThis.RTCRtpReceiver = { getCapabilities: () => ({ codecs: CAPABILITIES }) };
 });
 
 const START = { microphone: null, camera: null, audioStreams: 3, videoStreams: 8 };
@@ -90,6 +110,66 @@ test('one offer names what is sent and has all m-lines', async () => {
 
   assert.deepEqual(offers, [{ sdp: 'offer of 13', tracks: { 0: 'microphone', 1: 'camera' } }]);
   assert.deepEqual(media.answeredVideoMids, ['5', '6', '7', '8', '9', '10', '11', '12']);
+});
+
+test('only codecs that the server forwards are worth an offer', () => {
+  const kept = receivableCodecs(CAPABILITIES).map(
+    ({ mimeType, sdpFmtpLine = '' }) => `${mimeType} ${/(?:level|profile)-id=(\w+)/.exec(sdpFmtpLine)?.[1] ?? ''}`,
+  );
+
+  assert.deepEqual(kept, [
+    'video/VP8 ',
+    'video/rtx ',
+    'video/VP9 0',
+    'video/H264 42001f',
+    'video/H264 42e01f',
+    'video/H264 64001f',
+    'video/H264 640C1F',
+    'video/AV1 ',
+  ]);
+});
+
+test('receive-only video m-lines are made short where the browser can, the camera’s is left whole', async () => {
+  const { prototype } = RecordedPeerConnection;
+  const add = prototype.addTransceiver;
+  prototype.addTransceiver = function (track, init) {
+    return Object.assign(add.call(this, track, init), {
+      setCodecPreferences(codecs) {
+        this.codecs = codecs;
+      },
+      getHeaderExtensionsToNegotiate: () => [
+        { uri: 'urn:ietf:params:rtp-hdrext:sdes:mid', direction: 'sendrecv' },
+        { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/video-timing', direction: 'sendrecv' },
+      ],
+      setHeaderExtensionsToNegotiate(wanted) {
+        this.directions = wanted.map(({ direction }) => direction);
+      },
+    });
+  };
+  try {
+    const { peer } = await started();
+    const [microphone, camera, ...receivers] = peer.transceivers;
+
+    for (const whole of [microphone, camera, ...receivers.slice(0, 3)]) assert.equal(whole.codecs, undefined);
+    for (const short of receivers.slice(3)) {
+      assert.equal(short.codecs.length, 8);
+      assert.deepEqual(short.directions, ['sendrecv', 'stopped']);
+    }
+  } finally {
+    prototype.addTransceiver = add;
+  }
+});
+
+test('as many m-lines are offered as fit, by what the browser can leave out', () => {
+  const methods = ['setCodecPreferences', 'setHeaderExtensionsToNegotiate'];
+  const most = methods.map((_, count) => methods.slice(0, count + 1)).concat([[]]);
+  const found = most.map((names) => {
+    globalThis.RTCRtpTransceiver = class {};
+    for (const name of names) globalThis.RTCRtpTransceiver.prototype[name] = () => {};
+    return mostVideoStreams();
+  });
+
+  assert.deepEqual(found, [16, 20, 12]);
 });
 
 test('m-lines that are not answered yet are not used', async () => {

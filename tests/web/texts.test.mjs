@@ -93,6 +93,16 @@ test('values are put in, and what is missing stays visible', () => {
   assert.equal(translate('tile.you'), '{name} (εσείς)');
 });
 
+test('one is told in the singular', () => {
+  const [el, en] = [translator('el'), translator('en')];
+
+  assert.equal(el('room.participants_count', { count: 1 }), '1 συμμετέχων');
+  assert.equal(en('room.participants_count', { count: 1 }), '1 participant');
+  assert.equal(el('room.participants_count', { count: 2 }), '2 συμμετέχοντες');
+  assert.equal(en('room.participants_count', { count: 0 }), '0 participants');
+  assert.equal(el('toolbar.unread', { count: 1 }), '1 αδιάβαστο');
+});
+
 test('kep rooms have their own words where a call is no meeting', () => {
   assert.equal(translator('en', 'kep')('ended.room_closed'), 'The call has ended');
   assert.equal(translator('en', 'council')('ended.room_closed'), 'The meeting has ended');

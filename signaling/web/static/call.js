@@ -2,7 +2,7 @@
 // Knows no page: views read `state` and call the methods. Events: `change`, `notice` {Notice},
 // `streams` (m-lines known, grown or new), `ended` {code, reason}.
 
-import { MediaConnection } from './media_connection.js';
+import { MediaConnection, mostVideoStreams } from './media_connection.js';
 import { OwnTracks } from './own_tracks.js';
 import { Protocol, ProtocolError } from './protocol.js';
 import { assignStreams, streamsToOffer } from './layout.js';
@@ -132,7 +132,7 @@ export class Call extends EventTarget {
   #enter(joined) {
     this.state = stateFromJoined(joined, this.state);
     this.#audioStreams = joined.audio_streams;
-    this.#maxVideoStreams = Math.min(this.options.maxVideoStreams, joined.max_video_streams);
+    this.#maxVideoStreams = Math.min(this.options.maxVideoStreams, joined.max_video_streams, mostVideoStreams());
     this.own.applyGrants(joined.grants);
     this.#setLink('connected');
     this.#startMedia();

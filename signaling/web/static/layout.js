@@ -9,6 +9,8 @@ export const HEIGHT_STEPS = [180, 360, 720, 1080];
 /** A picture may be drawn this much larger than it is before the next layer is worth its bits. */
 const UPSCALE_TOLERANCE = 1.2;
 const ASPECT = 16 / 9;
+/** Where there is height to spare a tile may be this much taller: its picture loses a little at the sides. */
+const TALLEST_ASPECT = 4 / 3;
 /** LIMIT: `video` of a layout message, in signaling/messages.py. */
 const MAX_WISHES = 64;
 
@@ -16,7 +18,7 @@ const MAX_WISHES = 64;
 /** @typedef {{ key: string, participant: string | null, source: TrackSource, height: number }} Wanted */
 
 /**
- * The grid with the largest 16:9 tiles; if they would be narrower than `minWidth` it scrolls instead.
+ * The grid with the largest 16:9 tiles, made taller where height is left; if they would be narrower than `minWidth` it scrolls instead.
  * @param {number} width CSS pixels of the area. @param {number} height Likewise.
  * @param {number} count Tiles, at least 1. @param {number} gap CSS pixels. @param {number} minWidth CSS pixels.
  * @returns {Grid}
@@ -31,7 +33,8 @@ export function layoutGrid(width, height, count, gap, minWidth) {
     const cellHeight = (height - gap * (rows - 1)) / rows;
     const tileWidth = Math.floor(Math.min(cellWidth, cellHeight * ASPECT));
     if (best === null || tileWidth > best.tileWidth) {
-      best = { columns, rows, tileWidth, tileHeight: Math.floor(tileWidth / ASPECT), scrolls: false };
+      const tileHeight = Math.floor(Math.min(cellHeight, tileWidth / TALLEST_ASPECT));
+      best = { columns, rows, tileWidth, tileHeight, scrolls: false };
     }
   }
   if (best !== null && best.tileWidth >= Math.min(minWidth, width)) return best;

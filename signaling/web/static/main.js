@@ -27,6 +27,7 @@ const invitation = takeInvitation();
 const lobby = new LobbyView(byId('lobby'), devices, translate, {
   isDemo: page.demoTokensPath !== '' && invitation === null,
   roles: page.roles,
+  maxName: page.maxName,
   roomClass: page.roomClass,
   mayJoin: page.demoTokensPath !== '' || invitation !== null,
   onJoin: (entry) => void join(entry),
@@ -126,5 +127,6 @@ function readPage() {
     /** Empty where rooms are entered by invitation only. */
     demoTokensPath: data['demoTokensPath'] ?? '',
     maxVideoStreams: Number(data['maxVideoStreams']),
+    maxName: Number(data['maxName']),
   };
 }

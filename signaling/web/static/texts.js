@@ -80,6 +80,7 @@ export const TEXTS = {
   'role.employee': ['Υπάλληλος ΚΕΠ', 'KEP employee'],
   'role.interpreter': ['Διερμηνέας', 'Interpreter'],
   // Room
+  'room.participants_count_one': ['{count} συμμετέχων', '{count} participant'],
   'room.participants_count': ['{count} συμμετέχοντες', '{count} participants'],
   'room.alone': ['Είστε μόνο εσείς στην αίθουσα.', 'You are the only one in the room.'],
   'room.stage': ['Εικόνα που προβάλλεται', 'Picture on stage'],
@@ -120,6 +121,7 @@ export const TEXTS = {
   'toolbar.close_room': ['Λήξη για όλους', 'End for everybody'],
   'toolbar.shortcuts': ['Συντομεύσεις πληκτρολογίου', 'Keyboard shortcuts'],
   'toolbar.devices': ['Συσκευές', 'Devices'],
+  'toolbar.unread_one': ['{count} αδιάβαστο', '{count} unread'],
   'toolbar.unread': ['{count} αδιάβαστα', '{count} unread'],
   'toolbar.not_allowed': ['Δεν σας έχει επιτραπεί', 'You have not been allowed'],
   // Panels and dialogs
@@ -210,6 +212,7 @@ export const TEXTS = {
 };
 
 /**
+ * A key ending in `_one` goes before the plain one where `count` is 1.
  * @param {Language} language
  * @param {'council' | 'kep'} [roomClass]  A key ending in `_kep` goes before the plain one in kep rooms.
  * @returns {Translate}
@@ -217,6 +220,7 @@ export const TEXTS = {
 export function translator(language, roomClass = 'council') {
   const index = language === 'en' ? 1 : 0;
   return (key, values = {}) => {
+    if (values['count'] === 1 && `${key}_one` in TEXTS) key = `${key}_one`;
     const texts = (roomClass === 'kep' ? TEXTS[`${key}_kep`] : undefined) ?? TEXTS[key];
     return (texts?.[index] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
   };

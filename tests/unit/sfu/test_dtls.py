@@ -16,6 +16,7 @@ from aiortc.rtcdtlstransport import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
 from sfu import dtls
 from sfu.dtls import DtlsCertificate, DtlsTransport, HandshakeFailure, SrtpKeys
@@ -351,3 +352,12 @@ def test_records_are_packed_without_loss_and_never_split(sizes: list[int]) -> No
         position += len(datagram)
         assert position in ends
         assert len(datagram) <= max(dtls.MAX_DATAGRAM_BYTES, 13 + max(sizes))
+
+
+def test_all_handshakes_share_one_context_that_remembers_no_session() -> None:
+    certificate = new_certificate()
+
+    context = certificate.context(dtls.SRTP_PROFILES)
+
+    assert certificate.context(dtls.SRTP_PROFILES) is context
+    assert context.set_session_cache_mode(SSL.SESS_CACHE_OFF) == SSL.SESS_CACHE_OFF

@@ -41,7 +41,6 @@ export class LobbyView {
     class: 'govgr-input',
     type: 'text',
     autocomplete: 'name',
-    maxlength: 80,
     'aria-required': 'true',
     'aria-describedby': 'name-hint',
   });
@@ -54,10 +53,11 @@ export class LobbyView {
    * @param {HTMLElement} root
    * @param {Devices} devices
    * @param {Translate} translate
-   * @param {{ isDemo: boolean, roles: Role[], roomClass: RoomClass, mayJoin: boolean, onJoin: (entry: Entry) => void }} options
+   * @param {{ isDemo: boolean, roles: Role[], maxName: number, roomClass: RoomClass, mayJoin: boolean, onJoin: (entry: Entry) => void }} options
    */
   constructor(root, devices, translate, options) {
     this.root = root;
+    this.name.maxLength = options.maxName;
     this.devices = devices;
     this.translate = translate;
     this.options = options;

@@ -8,7 +8,8 @@ import { element, icon, setAttribute, setText } from './dom.js';
 
 const SHOWN_MS = 6000;
 const GATHER_MS = 800;
-const MAX_SHOWN = 4;
+/** On a phone more would cover people’s names; what was said stays in the panels. */
+const MAX_SHOWN = 2;
 const GATHERED = new Set(['notice.joined', 'notice.left']);
 
 export class NoticesView {
@@ -77,7 +78,7 @@ export class NoticesView {
   #add(text, isImportant) {
     const shown = [...this.polite.children];
     if (shown.some((each) => each.textContent === text)) return;
-    if (shown.length >= MAX_SHOWN) shown[0]?.remove();
+    if (shown.length >= MAX_SHOWN) (shown.find((each) => each.querySelector('button') === null) ?? shown[0])?.remove();
     const notice = element(
       'div',
       { class: `notice${isImportant ? ' is-important' : ''}` },

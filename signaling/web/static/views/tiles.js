@@ -160,6 +160,7 @@ export class TilesView {
     if (this.#stage !== null || width === 0) {
       this.#tileHeight = STRIP_TILE_HEIGHT_PX;
       this.grid.style.removeProperty('--tile-width');
+      this.grid.style.removeProperty('--tile-aspect');
       this.grid.style.removeProperty('max-width');
       return;
     }
@@ -167,6 +168,7 @@ export class TilesView {
     const grid = layoutGrid(width, height, this.#choices.length, GAP_PX, minWidth);
     this.#tileHeight = grid.tileHeight;
     this.grid.style.setProperty('--tile-width', `${grid.tileWidth}px`);
+    this.grid.style.setProperty('--tile-aspect', `${grid.tileWidth} / ${grid.tileHeight}`);
     this.grid.style.setProperty('max-width', `${grid.columns * (grid.tileWidth + GAP_PX) - GAP_PX}px`);
     this.gallery.classList.toggle('gallery-scrolls', grid.scrolls);
   }
