@@ -1,4 +1,4 @@
-"""Children with a hole in their lock make what they probe for and may be unable to remove it: done for them here."""
+"""Children with a holed lock make what they probe for and may be unable to remove it: done here."""
 
 from __future__ import annotations
 
