@@ -19,7 +19,10 @@ from signaling import control_plane
 from signaling.clock import read_clocks
 from signaling.config import Config, load_config
 from signaling.grants import initial_grants
+from signaling.identity.development import DevelopmentSettings
+from signaling.identity.providers import DEVELOPMENT_CLIENT, development_secret
 from signaling.logs import configure_logs
+from signaling.mail.config import Delivery
 from signaling.pages import roles_of
 from signaling.randomness import SystemRandomness
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
@@ -58,6 +61,8 @@ def _serve(options: argparse.Namespace) -> int:
     config.run_folder.chmod(0o700)
     command = (sys.executable, "-m", "signaling.main", "control-plane")
     specs = [_worker_spec(worker) for worker in config.worker_configs()]
+    if config.identity.development.enabled:
+        specs.append(_development_spec(config))
     specs.append(
         ProcessSpec(
             name="control-plane",
@@ -67,7 +72,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
 
     async def run() -> None:
-        await Supervisor(specs, lambda line: _print_addresses(config, line)).run()
+        await Supervisor(specs, lambda _: _print_addresses(config)).run()
 
     asyncio.run(run())
     return 0
@@ -131,25 +136,31 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
     )
 
 
-def _print_addresses(config: Config, ready_line: bytes) -> None:
-    ready = msgspec.json.decode(ready_line, type=control_plane.Ready)
-    base = _base_address(config, ready.port)
+def _development_spec(config: Config) -> ProcessSpec:
+    settings = DevelopmentSettings(
+        port=config.development_port,
+        client_id=DEVELOPMENT_CLIENT,
+        client_secret=development_secret(Path(config.data_folder)),
+        origins=sorted(config.own_origins),
+    )
+    return ProcessSpec(
+        name="development sign-in",
+        command=(sys.executable, "-m", "signaling.identity.development"),
+        # The secret goes where no list of processes shows it.
+        standard_input=msgspec.json.encode(settings),
+    )
+
+
+def _print_addresses(config: Config) -> None:
+    base = config.public_origin
     print("Synedrion is ready. Ctrl-C stops it.")
     print(f"  {base}/")
     if config.demo.enabled:
         for room in config.demo.rooms:
             print(f"  {base}/rooms/{room.id}  {room.title}")
+    if config.mail.delivery is Delivery.OUTBOX and config.identity.development.enabled:
+        print(f"  {base}/outbox  mails, in place of sending them")
     sys.stdout.flush()
-
-
-def _base_address(config: Config, port: int) -> str:
-    if config.http.origins:
-        return config.http.origins[0]
-    scheme = "https" if config.is_https else "http"
-    host = config.http.host
-    if host in ("0.0.0.0", "::", ""):  # everywhere: print an address that can be opened here
-        host = "127.0.0.1"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _usage(text: str) -> int:
