@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
 from signaling.metrics import SignalingMetrics
-from signaling.storage.database import RETRY_AFTER_S, StorageUnavailable
+from signaling.storage.database import RETRY_AFTER_S, ChangedMeanwhile, StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +102,7 @@ def errors(render_error: RenderError) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         code: str | None
+        headers: CIMultiDict[str] | None
         try:
             return await handler(request)
         except web.HTTPRedirection:
@@ -110,6 +111,8 @@ def errors(render_error: RenderError) -> Middleware:
             log.warning("storage unavailable", route=route_of(request))
             status, code = 503, "storage_unavailable"
             headers = CIMultiDict({"Retry-After": str(RETRY_AFTER_S)})
+        except ChangedMeanwhile:
+            status, headers, code = 409, None, "changed_meanwhile"
         except web.HTTPException as refusal:
             status, headers = refusal.status, refusal.headers
             code = refusal.text if isinstance(refusal, web.HTTPError) else None

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.exc import StaleDataError
 
 from signaling.accounts.assignments import list_assignments
 from signaling.accounts.bodies import (
@@ -91,8 +90,6 @@ class BodyPages:
         except (BadName, NameTaken) as mistake:
             errors = {"name": _name_error(mistake, form.get("name", ""))}
             return await self._body_page(request, visitor, 422, errors, form)
-        except StaleDataError:
-            raise web.HTTPConflict(text="changed_meanwhile") from None
         raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
 
     async def create_unit(self, request: web.Request) -> web.Response:
@@ -130,8 +127,6 @@ class BodyPages:
         except (BadName, NameTaken) as mistake:
             errors = {f"name_{unit_id}": _name_error(mistake, form.get("name", ""))}
             return await self._body_page(request, visitor, 422, errors, form)
-        except StaleDataError:
-            raise web.HTTPConflict(text="changed_meanwhile") from None
         raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
 
     async def end_role(self, request: web.Request) -> web.Response:

@@ -139,6 +139,8 @@ class People:
             select(Person)
             .join(PersonIdentity, PersonIdentity.person_id == Person.id)
             .where(PersonIdentity.subject_hash == subject_hash)
+            # Of two sign-ins at once the second waits, and then sees what the first wrote.
+            .with_for_update(of=Person)
         )
         return found
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.exc import StaleDataError
 
 from signaling.accounts.assignments import grant
 from signaling.accounts.bodies import (
@@ -101,7 +100,7 @@ class RequestPages:
             return await self._request_page(
                 request, visitor, found, 422, mistake.errors, mistake.decision
             )
-        except (AlreadyDecided, StaleDataError):
+        except AlreadyDecided:
             raise web.HTTPConflict(text="already_decided") from None
         raise web.HTTPSeeOther("/administration/requests?done=decided")
 

@@ -20,7 +20,6 @@ from signaling.storage.models import Person, TermsAcceptance
 from signaling.vault import Vault
 
 FORM_FIELD = "csrf"
-_CACHED = "visitor"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -73,6 +72,7 @@ class Visitor:
 
 
 ANONYMOUS = Visitor()
+_CACHED = web.RequestKey("visitor", Visitor)
 
 
 class Visitors:
@@ -100,8 +100,7 @@ class Visitors:
         cached = request.get(_CACHED)
         if cached is None:
             cached = request[_CACHED] = await self._find(request)
-        visitor: Visitor = cached
-        return visitor
+        return cached
 
     async def or_anonymous(self, request: web.Request) -> Visitor:
         """Return who is asking; nobody if that cannot be known: rooms do not need accounts."""

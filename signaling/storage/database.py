@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm.exc import StaleDataError
 
 from signaling.storage.config import StorageConfig
 
@@ -35,6 +36,10 @@ RETRY_AFTER_S = 5
 
 class StorageUnavailable(Exception):
     """The database is away, locked or overloaded. Nothing was written; come back later."""
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else changed the same row first. Nothing was written; look again."""
 
 
 class Database:
@@ -66,11 +71,14 @@ class Database:
         """Open a session that is committed at the end, or rolled back if the body raises.
 
         Raises:
-            StorageUnavailable: see above.
+            StorageUnavailable, ChangedMeanwhile: see above.
         """
         with self._naming_absence():
-            async with self._writers() as session, session.begin():
-                yield session
+            try:
+                async with self._writers() as session, session.begin():
+                    yield session
+            except StaleDataError as error:
+                raise ChangedMeanwhile from error
 
     async def ping(self) -> None:
         """Raise StorageUnavailable unless the database answers."""
