@@ -16,6 +16,7 @@ from sfu.config import WorkerConfig
 from sfu.settings import SettingsError
 from sfu.values import Role
 from signaling import control_plane
+from signaling.accounts.commands import NoSuchPerson, make_administrator
 from signaling.clock import read_clocks
 from signaling.config import Config, load_config
 from signaling.grants import initial_grants
@@ -25,6 +26,8 @@ from signaling.logs import configure_logs
 from signaling.mail.config import Delivery
 from signaling.pages import roles_of
 from signaling.randomness import SystemRandomness
+from signaling.secrets import SecretMissing
+from signaling.storage.database import StorageUnavailable
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
 from signaling.tokens import MAX_LIFETIME_S, load_or_create_key
 
@@ -120,6 +123,22 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
+def _make_administrator(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    try:
+        asyncio.run(make_administrator(config, options.email))
+    except NoSuchPerson:
+        return _usage(
+            "--email: not exactly one person has confirmed this address: they sign in and confirm "
+            "it first"
+        )
+    except (SecretMissing, StorageUnavailable) as error:
+        print(f"synedrion: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print("Done. It holds from the next page they open.")
+    return 0
+
+
 def _version(options: argparse.Namespace) -> int:
     try:
         print(f"synedrion {version('synedrion')}")
@@ -190,10 +209,15 @@ def _parser() -> argparse.ArgumentParser:
         "--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300"
     )
     token.set_defaults(command=_token)
+    promote = commands.add_parser(
+        "make-administrator", help="make a person who has confirmed an e-mail an administrator"
+    )
+    promote.add_argument("--email", required=True, help="their confirmed address")
+    promote.set_defaults(command=_make_administrator)
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(command=_version)
 
-    for command in (serve, control, token):
+    for command in (serve, control, token, promote):
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML file")
     return parser
 

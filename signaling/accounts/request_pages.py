@@ -63,7 +63,8 @@ class RequestPages:
         after = f"{shown[-1][0].filed_at:{CURSOR_TIME}}_{shown[-1][0].id}" if has_more else ""
         return self._parts.page(
             request, "requests.html", visitor, rows=shown, status_shown=status.value,
-            statuses=[each.value for each in RequestStatus], after=after, is_decided=request.query.get("done") == "decided",
+            statuses=[each.value for each in RequestStatus], after=after,
+            is_decided=request.query.get("done") == "decided",
         )  # fmt: skip
 
     async def show(self, request: web.Request) -> web.Response:

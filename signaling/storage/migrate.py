@@ -34,13 +34,12 @@ async def migrate(database: Database) -> None:
     Raises:
         StorageUnavailable: the database is away.
     """
-    async with _alone(database):
-        with naming_absence():
-            async with database.engine.connect() as connection:
-                await _lock(connection, "pg_advisory_lock", database)
-                await connection.run_sync(_upgrade)
-                await connection.commit()
-                await _lock(connection, "pg_advisory_unlock", database)
+    with naming_absence():
+        async with _alone(database), database.engine.connect() as connection:
+            await _lock(connection, "pg_advisory_lock", database)
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+            await _lock(connection, "pg_advisory_unlock", database)
     database.is_migrated = True
 
 
@@ -87,6 +86,8 @@ async def _alone(database: Database) -> AsyncIterator[None]:
         yield
         return
     assert file is not None
+    # Made here, so that no other user of the machine can read it.
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     descriptor = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)

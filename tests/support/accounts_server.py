@@ -93,13 +93,12 @@ class VisitorClient:
         async with self.http.get(url, allow_redirects=follow) as response:
             return await self._keep(response)
 
-    async def post(self, path: str, *, csrf: str | None = None, follow: bool = True,
-                   **fields: str) -> Shown:  # fmt: skip
+    async def post(self, path: str, *, csrf: str | None = None, **fields: str) -> Shown:  # fmt: skip
         """Send a form with the token of the page shown last."""
         token = self.csrf if csrf is None else csrf
         url = path if path.startswith("http") else self.server.url + path
         data = {"csrf": token, **fields}
-        async with self.http.post(url, data=data, allow_redirects=follow) as response:
+        async with self.http.post(url, data=data) as response:
             return await self._keep(response)
 
     @property
@@ -168,7 +167,8 @@ async def running_accounts(
     """Run the application with real templates on an empty database."""
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
-        storage = storage or await stack.enter_async_context(storage_config(backend))
+        if storage is None:
+            storage = await stack.enter_async_context(storage_config(backend))
         port, provider_port = free_port(), free_port()
         url = f"http://127.0.0.1:{port}"
         settings = AccountsSettings(

@@ -39,7 +39,7 @@ class Mailbox:
     received: list[Any] = field(default_factory=list)
     answer: str = "250 taken"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.answer.startswith("250"):
             self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         return self.answer

@@ -130,7 +130,7 @@ def test_every_action_is_somebodys() -> None:
 
 def test_lists_are_limited_as_the_rights_are() -> None:
     assert bodies_of(administrator, Action.SEE_BODY) is None
-    assert bodies_of(body_coordinator, Action.SEE_BODY) == {BODY}
+    assert bodies_of(body_coordinator, Action.SEE_BODY) == frozenset({BODY})
     assert bodies_of(unit_coordinator, Action.SEE_BODY) == frozenset()
     assert may_somewhere(body_coordinator, Action.SEE_BODY)
     assert not may_somewhere(citizen, Action.SEE_BODY)
