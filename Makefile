@@ -41,6 +41,11 @@ system-test:
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --quiet --release --locked
 	touch $@
 
+# The load agent, for tests of the load tester, for `synedrion loadtest` and for the bench.
+.venv/bin/load-agent: .venv/python $(RUST_SOURCES)
+	$(CARGO) build $(NATIVE) --quiet --release -p load-agent
+	install sfu/native/target/release/load-agent $@
+
 node_modules/.installed: package.json package-lock.json | system
 	npm ci --silent --legacy-peer-deps
 	touch $@
@@ -62,7 +67,7 @@ test-native:
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
 
-test-python: .venv/native assets system-test
+test-python: .venv/native .venv/bin/load-agent assets system-test
 	PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 fuzz:
@@ -85,7 +90,9 @@ fmt: .venv/native
 	$(BIN)/ruff check --fix .
 
 # --- measurements and documents -------------------------------------------------------------------
-bench: .venv/native assets
+bench: .venv/native .venv/bin/load-agent assets
+	$(CARGO) build $(NATIVE) --quiet --release -p bench
+	$(CARGO) build $(NATIVE) --quiet --release -p engine-io --example raw_limit
 	$(BIN)/python -m tests.bench
 
 docs: .venv/native

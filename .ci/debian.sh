@@ -23,6 +23,7 @@ if [ "${1:-run}" = test ]; then
     need firefox-esr firefox-esr
     need redis-server redis-server
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+    need strace strace
     ls /usr/share/fonts/truetype/noto/NotoSans-* >/dev/null 2>&1 || missing+=(fonts-noto-core)
 fi
 
@@ -37,9 +38,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The engine needs edition 2024 (Rust 1.85); Debian 12's own cargo is older.
+# The engine needs edition 2024 (Rust 1.88); Debian 12's own cargo is older.
 version=$(cargo --version | cut -d' ' -f2)
-if [ "$(printf '%s\n1.85.0\n' "$version" | sort -V | head -1)" != 1.85.0 ]; then
-    echo "cargo $version is too old: the engine needs Rust 1.85 or newer (rustup installs it)." >&2
+if [ "$(printf '%s\n1.88.0\n' "$version" | sort -V | head -1)" != 1.88.0 ]; then
+    echo "cargo $version is too old: the engine needs Rust 1.88 or newer (rustup installs it)." >&2
     exit 1
 fi

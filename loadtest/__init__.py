@@ -1,1 +1,1 @@
-"""Synthetic participants that speak only the public protocol."""
+"""Simulated participants that speak only the public protocol, and what they see and hear."""

@@ -201,7 +201,8 @@ class Engine:
         65,535 pixels, 0 pauses. Returns at once."""
 
     def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None:
-        """Grant at ingress: without it every RTP packet of that published m-line is dropped (and counted)."""
+        """Grant at ingress: without it every RTP packet of that published m-line is dropped (and counted).
+        A new m-line has none."""
 
     def snapshot(self) -> Snapshot:
         """Wait for the engine's thread to copy its statistics (≤ one loop turn); releases the interpreter."""

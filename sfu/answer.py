@@ -69,7 +69,7 @@ def write_answer(answer: Answer) -> str:
     ]
     for media in answer.media:
         if isinstance(media, AnsweredMedia):
-            lines += _accepted(media, answer, is_first=media is accepted[0])
+            lines += _accepted(media, answer)
         else:
             lines += _rejected(media)
     return "\r\n".join(lines) + "\r\n"
@@ -85,7 +85,7 @@ def _rejected(media: OfferedMedia) -> list[str]:
     ]
 
 
-def _accepted(media: AnsweredMedia, answer: Answer, is_first: bool) -> list[str]:
+def _accepted(media: AnsweredMedia, answer: Answer) -> list[str]:
     payload_types = " ".join(str(codec.payload_type) for codec in media.codecs)
     profile = media.offered.line.split(" ")[2]
     lines = [
@@ -101,8 +101,9 @@ def _accepted(media: AnsweredMedia, answer: Answer, is_first: bool) -> list[str]
         "a=rtcp-mux",
         "a=rtcp-rsize",
     ]
-    if is_first:
-        lines += _candidates(answer.candidates)
+    # Departs from RFC 9143 §7.3.2 (transport attributes on the first bundled m-line only), as other
+    # SFUs do: aiortc takes the candidates of the last m-line, and browsers ignore the repetition.
+    lines += _candidates(answer.candidates)
     if media.offered.allows_mixed_extmap:
         lines.append("a=extmap-allow-mixed")
     lines += [_extmap(extension, item) for extension, item in media.extensions.items()]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, overload
 
 import msgspec
-import structlog
 
 from sfu import rpc_messages as messages
 from sfu.errors import (
@@ -23,10 +22,11 @@ from sfu.errors import (
     WorkerUnavailable,
     error_of,
 )
+from sfu.logs import Log
 from sfu.rpc import encode_frame, read_frame
 from sfu.values import Grants, Role, RoomClass, TrackSource, VideoWish
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 OnEvent = Callable[[messages.Events], None]
 OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]
@@ -35,8 +35,9 @@ OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]
 CALL_TIMEOUT_S = 5.0
 """Longest wait for a result; then the call fails with `worker_unavailable`."""
 RECONNECT_FIRST_S = 0.05
-RECONNECT_LAST_S = 1.0
-"""Pause between attempts, doubled from first to last: a restarted worker is found in time."""
+RECONNECT_LAST_S = 0.25
+"""Pause between attempts, doubled from first to last. An attempt on a socket file that nobody
+serves costs microseconds, and a call without media waits for it."""
 MAX_CALLS_WAITING = 4096
 """LIMIT: more calls than this unanswered fail at once with `worker_unavailable`."""
 

@@ -1,4 +1,5 @@
-"""Which codecs and header extensions of an offered m-line we agree to, in our order of preference. Pure."""
+"""Which codecs and header extensions of an offered m-line we agree to, in our order of preference.
+Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ OPUS_FORMAT = "minptime=10;useinbandfec=1;usedtx=1"
 """RFC 7587 §6.1: in-band FEC against loss; DTX, so that silence costs nothing."""
 
 MAX_RIDS = 3
-"""Simulcast encodings agreed to per m-line, the first ones offered. More is of no use to a viewer."""
+"""Simulcast encodings agreed to per m-line, the first ones offered. More is of no use to a
+viewer."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def choose_codecs(
 def choose_extensions(media: OfferedMedia, is_published: bool) -> dict[Extension, OfferedExtension]:
     """Return the extensions agreed for an m-line that the client sends on (or receives on).
 
-    RFC 8285 §6: a direction in the offer is the offerer's; one that does not flow our way is left out.
+    RFC 8285 §6: a direction in the offer is the offerer's; one that does not flow our way is left
+    out.
     """
     flows = ("sendrecv", "sendonly") if is_published else ("sendrecv", "recvonly")
     return {

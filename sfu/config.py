@@ -1,12 +1,18 @@
-"""Media settings: frozen dataclasses with their defaults. Loaded by `sfu.settings`, passed on by parts."""
+"""Media settings: frozen dataclasses with their defaults. Loaded by `sfu.settings`, passed on by
+parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sfu.logs import LOG_LEVELS
 from sfu.media import CodecName
 from sfu.values import RoomClass
+
+EXIT_UNLOCKED = 77
+"""Exit status (EX_NOPERM of sysexits.h) of a kep worker whose sandbox is not whole: starting it again
+on the same machine changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -14,14 +20,15 @@ class MediaConfig:
     """What all media workers of a node have in common: the table [media]."""
 
     listen_addresses: tuple[str, ...] = ("0.0.0.0", "::")
-    """Addresses to bind the media port on, IPv4 and IPv6. An IPv6 one that the machine lacks is left
-    out with a warning."""
+    """Addresses to bind the media port on, IPv4 and IPv6. An IPv6 one that the machine lacks is
+    left out with a warning."""
     announced_addresses: tuple[str, ...] = ()
-    """Addresses that clients are told to send to, in order of preference. Empty: the listen addresses,
-    with wildcards replaced by the machine's own address of that family. Behind NAT: the public ones."""
+    """Addresses that clients are told to send to, in order of preference. Empty: the listen
+    addresses, with wildcards replaced by the machine's own address of that family (without a route
+    to the world: all of its interfaces), and loopback last. Behind NAT: the public ones."""
     first_port: int = 40000
-    """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any free
-    port (tests)."""
+    """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any
+    free port (tests)."""
     receive_buffer_bytes: int = 4 * 1024 * 1024
     """SO_RCVBUF of a media socket; the kernel caps it at net.core.rmem_max."""
     send_buffer_bytes: int = 4 * 1024 * 1024
@@ -34,7 +41,8 @@ class MediaConfig:
         CodecName.H264,
         CodecName.AV1,
     )
-    """Video codecs to agree to, most preferred first. Without VP8 some browsers cannot see others."""
+    """Video codecs to agree to, most preferred first. Without VP8 some browsers cannot see
+    others."""
     has_audio_red: bool = True
     """Agree to redundant audio (RFC 2198) where a browser offers it."""
     max_video_streams: int = 49
@@ -72,5 +80,12 @@ class WorkerConfig:
     """UDP port; 0 takes any free one."""
     media: MediaConfig = field(default_factory=MediaConfig)
     """Settings shared with the other workers."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
     inherited_sockets: tuple[int, ...] = ()
-    """Descriptors of bound UDP sockets, for a supervisor that keeps them over restarts. Empty: bind."""
+    """Descriptors of bound UDP sockets, for a supervisor that keeps them over restarts. Empty:
+    bind."""
+
+    def __post_init__(self) -> None:
+        if self.log_level not in LOG_LEVELS:
+            raise ValueError(f'log_level = "{self.log_level}": use one of {", ".join(LOG_LEVELS)}')

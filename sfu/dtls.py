@@ -1,7 +1,9 @@
-"""DTLS handshakes: aiortc's `RTCDtlsTransport` over datagrams that the engine hands up (RFC 5763, 5764).
+"""DTLS handshakes: aiortc's `RTCDtlsTransport` over datagrams that the engine hands up (RFC 5763,
+5764).
 
-Python shakes hands and exports the SRTP keys; no packet of media comes here. One certificate serves the
-whole process. What a stranger can cost before it is authenticated is bounded in memory and in time.
+Python shakes hands and exports the SRTP keys; no packet of media comes here. One certificate serves
+the whole process. What a stranger can cost before it is authenticated is bounded in memory and in
+time.
 """
 
 from __future__ import annotations
@@ -127,7 +129,8 @@ class DtlsTransport(RTCDtlsTransport):
         on_keys: Callable[[SrtpKeys], None],
         timeout_s: float = HANDSHAKE_TIMEOUT_S,
     ) -> HandshakeFailure | None:
-        """Shake hands, give the keys to `on_keys`, then serve the association until the peer closes it.
+        """Shake hands, give the keys to `on_keys`, then serve the association until the peer closes
+        it.
 
         Returns why there were no keys; None when the peer closed (close_notify or a fatal alert).
         """
@@ -146,10 +149,10 @@ class DtlsTransport(RTCDtlsTransport):
         return None
 
     def close(self) -> None:
-        """Say close_notify if there is anybody to say it to. Safe to call twice, and at any time."""
+        """Say close_notify if there is anybody to say it to. Safe to call twice, and at any
+        time."""
         if self._ssl is not None and self._state in (State.CONNECTING, State.CONNECTED):
-            # In the middle of a handshake there is nothing to close.
-            with contextlib.suppress(SSL.Error):
+            with contextlib.suppress(SSL.Error):  # amid a handshake there is nothing to close
                 self._ssl.shutdown()
             self._flush()
         self._set_state(State.CLOSED)

@@ -6,23 +6,24 @@ Converts values to the engine's dictionaries and its event tuples to values. Dec
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-import structlog
-
 from sfu.dtls import SrtpKeys
+from sfu.logs import Log
 from sfu.media import CodecParameters, PublishedMedia, SubscribedMedia
 
 if TYPE_CHECKING:
     from sfu import _engine as native
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 SEED_BYTES = 32
 EVENTS_PER_TURN = 1024
-"""Events taken at one wake-up of the loop; the rest at the next, so that people are served between."""
+"""Events taken at one wake-up of the loop; the rest at the next, so that people are served
+between."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ class QualityReported:
     loss_out: float
 
 
+@dataclass(frozen=True)
+class CommandFailed:
+    """A `send_dtls` or `set_source`, which return at once, was refused."""
+
+    participant: int
+    reason: str
+
+
 EngineEvent = (
     DtlsArrived
     | IceStateChanged
@@ -81,6 +90,7 @@ EngineEvent = (
     | TrackStateChanged
     | SourceStarted
     | QualityReported
+    | CommandFailed
 )
 
 
@@ -126,6 +136,11 @@ class NativeEngine(Protocol):
     def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None: ...
     def snapshot(self) -> native.Snapshot: ...
     def close(self) -> None: ...
+
+
+def load_native_engine() -> None:
+    """Load the native module. Otherwise `open_native_engine` does, which must find it on disk."""
+    importlib.import_module("sfu._engine")
 
 
 def open_native_engine(
@@ -238,7 +253,10 @@ def _event(event: native.Event) -> EngineEvent | None:
             return SourceStarted(participant, mid, publisher, publisher_mid)
         case ("quality", participant, round_trip_ms, loss_in, loss_out):
             return QualityReported(participant, round_trip_ms, loss_in, loss_out)
-    log.error("unknown engine event", event_name=event[0])
+        case ("command_failed", participant, reason):
+            return CommandFailed(participant, str(reason))
+    # The types say that nothing else comes; an engine of another version might.
+    log.error("unknown engine event", kind=event[0])  # type: ignore[unreachable]
     return None
 
 

@@ -1,4 +1,5 @@
-"""What each receive-only video m-line of a client should carry. Pure decisions; `sfu.room` applies them."""
+"""What each receive-only video m-line of a client should carry. Pure decisions; `sfu.room` applies
+them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ def check_layout(wishes: Sequence[VideoWish], video_mids: Collection[str]) -> di
     """Return the wishes by mid.
 
     Raises:
-        BadLayout: an m-line that the client does not receive video on, or one named twice; a wish for
+        BadLayout: an m-line that the client does not receive video on, or one named twice; a wish
+        for
             sound; a wish for both a participant and the speaker.
     """
     by_mid: dict[str, VideoWish] = {}
@@ -71,10 +73,11 @@ def choose_speaker(
     longest_live: Iterable[str],
     is_live: Callable[[str], bool],
 ) -> str | None:
-    """Return whom an m-line of `viewer` that follows the speaker shows; None if nobody can be shown.
+    """Return whom an m-line of `viewer` that follows the speaker shows; None if nobody can be
+    shown.
 
-    The most recent speaker with live video, never the viewer; failing that, who has been live longest,
-    so that a newcomer never takes the picture away.
+    The most recent speaker with live video, never the viewer; failing that, who has been live
+    longest, so that a newcomer never takes the picture away.
     """
     for candidates in (recent_speakers, longest_live):
         for participant in candidates:

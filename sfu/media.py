@@ -1,6 +1,8 @@
-"""What a negotiation agrees on, as values: codecs, header extensions, published and subscribed m-lines.
+"""What a negotiation agrees on, as values: codecs, header extensions, published and subscribed
+m-lines.
 
-The engine's contract (`sfu/_engine.pyi`) has the same shapes as dictionaries; `sfu.engine` converts.
+The engine's contract (`sfu/_engine.pyi`) has the same shapes as dictionaries; `sfu.engine`
+converts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class CodecName(StrEnum):
 
 
 class Extension(StrEnum):
-    """Header extensions that the engine reads or writes; values are the keys of its `ExtensionIds`."""
+    """Header extensions that the engine reads or writes; values are the keys of its
+    `ExtensionIds`."""
 
     MID = "mid"
     RID = "rid"
@@ -71,7 +74,8 @@ class CodecParameters:
     red_payload_type: int | None = None
     """Opus only: audio/red over it."""
     format_key: str = ""
-    """Equal for codecs that one decoder takes: H.264 profile and packetization mode, VP9 profile."""
+    """Equal for codecs that one decoder takes: H.264 profile and packetization mode, VP9
+    profile."""
     has_nack: bool = False
 
 

@@ -1,7 +1,7 @@
 """Every Prometheus metric of the product, in one table, and how a worker's statistics fill it.
 
-Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's id.
-docs/metrics.md is written by `document`; a test fails when it is stale.
+Label values are bounded sets: classes, states, reasons, worker names; never a room's or a person's
+id. docs/metrics.md is written by `document`; a test fails when it is stale.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     "send_failures": _engine_counter("send_failures", "Datagrams that the kernel refused."),
     "send_waits": _engine_counter("send_waits", "Times a full send buffer was waited for."),
     "send_messages": _engine_counter("send_messages", "Messages given to the kernel."),
-    "gso_messages": _engine_counter("gso_messages", "Messages sent with segmentation offload."),
-    "gso_refusals": _engine_counter("gso_refusals", "Messages sent again without offload."),
-    "receive_failures": _engine_counter("receive_failures", "Failed reads of a socket."),
+    "gso_messages": _engine_counter("gso_messages", "Messages of several datagrams (GSO)."),
+    "gso_refusals": _engine_counter("gso_refusals", "Times the kernel refused GSO."),
+    "receive_failures": _engine_counter("receive_failures", "Failed receive calls."),
     "receive_queue_drops": _engine_counter(
-        "receive_queue_drops", "Datagrams lost in the kernel because the engine came too late."
+        "receive_queue_drops", "Datagrams lost in the kernel: the engine came too late."
     ),
-    "commands_refused": _engine_counter("commands_refused", "Commands the engine refused."),
-    "turns": _engine_counter("turns", "Turns of the engine's loop."),
+    "commands_refused": _engine_counter("commands_refused", "Commands that the engine refused."),
+    "turns": _engine_counter("engine_turns", "Turns of the engine's thread."),
     "events_lost": _engine_counter("events_lost", "Engine events lost: the loop was too slow."),
 }
 """By the engine's name of the counter."""
@@ -178,6 +178,18 @@ WORKER_RESTARTS = MetricRow(
     "Times that signaling met another incarnation of the worker.",
     _WORKER,
 )
+SANDBOX_PROHIBITIONS = MetricRow(
+    "sfu_sandbox_prohibitions",
+    MetricType.GAUGE,
+    "Prohibitions that the worker tried on itself and the kernel refused; 0: not locked down.",
+    _WORKER,
+)
+SANDBOX_LOCK_DOWN = MetricRow(
+    "sfu_sandbox_lock_down_seconds",
+    MetricType.GAUGE,
+    "How long the worker took to lock itself down and to try each prohibition.",
+    _WORKER,
+)
 RPC_CALLS = MetricRow(
     "sfu_rpc_calls_total",
     MetricType.COUNTER,
@@ -256,6 +268,8 @@ METRICS: tuple[MetricRow, ...] = (
     UPTIME,
     WORKER_UP,
     WORKER_RESTARTS,
+    SANDBOX_PROHIBITIONS,
+    SANDBOX_LOCK_DOWN,
     RPC_CALLS,
     RPC_FAILURES,
     RPC_SLOW_READERS,
@@ -274,7 +288,8 @@ class WorkerReport:
 
 
 def families(reports: Iterable[WorkerReport]) -> list[Metric]:
-    """Return all metrics of these workers, each family once, for a `prometheus_client` collector."""
+    """Return all metrics of these workers, each family once, for a `prometheus_client`
+    collector."""
     table = _Families()
     for report in reports:
         worker = report.worker
@@ -300,6 +315,8 @@ def _add_rooms(table: _Families, worker: str, statistics: WorkerStatistics) -> N
     table.add_histogram(JOIN_TIME, statistics.join_time, worker, room_class)
     table.add_histogram(LOOP_LAG, statistics.loop_lag, worker)
     table.add(UPTIME, statistics.uptime_s, worker)
+    table.add(SANDBOX_PROHIBITIONS, statistics.sandbox_prohibitions, worker)
+    table.add(SANDBOX_LOCK_DOWN, statistics.sandbox_lock_down_s, worker)
 
 
 def _add_engine(table: _Families, worker: str, statistics: WorkerStatistics) -> None:

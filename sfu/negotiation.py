@@ -1,8 +1,8 @@
 """SDP offer → answer for one participant, keeping what must stay the same between offers.
 
 We are ICE-lite and always answer, never offer. Every m-line the client sends on becomes a
-`PublishedMedia`, every receive-only one a `SubscribedMedia` whose SSRCs stay for life. RFC 8829 §5.3,
-RFC 9143.
+`PublishedMedia`, every receive-only one a `SubscribedMedia` whose SSRCs stay for life. RFC 8829
+§5.3, RFC 9143.
 """
 
 from __future__ import annotations

@@ -105,7 +105,21 @@ def parse_offer(sdp: str) -> Offer:
     raise UnsupportedSdp(detail="no m-line is in the BUNDLE group")
 
 
+_NEED_A_VALUE = frozenset(
+    {
+        *("a=candidate", "a=extmap", "a=fingerprint", "a=fmtp", "a=group", "a=ice-options"),
+        *("a=ice-pwd", "a=ice-ufrag", "a=mid", "a=msid", "a=rid", "a=rtcp-fb", "a=rtpmap"),
+        *("a=setup", "a=simulcast", "a=ssrc", "a=ssrc-group"),
+    }
+)
+
+
 def _parse_with_aiortc(scanned: ScannedSession) -> SessionDescription:
+    # aiortc takes an attribute without its value as None, and all who read it would have to know.
+    for lines in (scanned.lines, *(section.lines for section in scanned.sections)):
+        for line in lines:
+            if line.strip() in _NEED_A_VALUE:
+                raise BadSdp(detail=f"{line.strip()} without a value")
     try:
         return _parse_lines(scanned.lines, scanned.sections)
     except Exception as error:  # aiortc raises whatever its parsing trips over
@@ -118,7 +132,8 @@ def _parse_lines(session: list[str], sections: list[ScannedSection]) -> SessionD
 
 
 def _name_fault(scanned: ScannedSession, error: Exception) -> str:
-    """Say which m-line cannot be parsed. Parses each once more: only after a failure, still linear."""
+    """Say which m-line cannot be parsed. Parses each once more: only after a failure, still
+    linear."""
     for index, section in enumerate(scanned.sections):
         try:
             _parse_lines(scanned.lines[:1], [section])
@@ -148,7 +163,8 @@ def _media(
         extensions=_extensions(section, scanned) if is_rtp else {},
         allows_mixed_extmap=section.allows_mixed_extmap or scanned.allows_mixed_extmap,
         rids=rids,
-        # With rids the packets say which SSRC is which encoding; the order of a=ssrc lines does not.
+        # With rids the packets say which SSRC is which encoding; the order of a=ssrc lines does
+        # not.
         ssrcs=() if rids else _ssrc_pairs(section),
     )
 

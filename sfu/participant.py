@@ -78,8 +78,8 @@ TRANSPORT = {
 } | {(state, TransportEvent.REPLACED): _NEW for state in TransportState}
 
 CARRYING = frozenset({TransportState.CONNECTED, TransportState.DISCONNECTED})
-"""States in which a publisher may be shown. A short loss of consent keeps the last picture rather than
-flicker; failed and closed do not."""
+"""States in which a publisher may be shown. A short loss of consent keeps the last picture rather
+than flicker; failed and closed do not."""
 
 
 @dataclass

@@ -64,7 +64,8 @@ class QualityMeter:
 
 
 def score(round_trip_ms: float | None, loss: float) -> int:
-    """Return 5 (excellent) to 1 (bad); `loss` is a fraction. An unknown round trip counts as good."""
+    """Return 5 (excellent) to 1 (bad); `loss` is a fraction. An unknown round trip counts as
+    good."""
     for value, loss_below_percent, round_trip_below_ms in SCORES:
         if 100 * loss < loss_below_percent and (round_trip_ms or 0.0) < round_trip_below_ms:
             return value

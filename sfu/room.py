@@ -1,8 +1,8 @@
 """A room: who is in it, what they publish, who may, who sees whom. SANS-IO.
 
 Each `handle_*` takes an input and returns `Output`s in the order to apply them; `next_timeout` says
-when to call `handle_timeout`. The calling rule: one `handle_*`, then apply all it returned, then the
-next. A refused input raises a `SfuError` and changes nothing.
+when to call `handle_timeout`. The calling rule: one `handle_*`, then apply all it returned, then
+the next. A refused input raises a `SfuError` and changes nothing.
 """
 
 from __future__ import annotations

@@ -20,6 +20,10 @@ from sfu.negotiation import Negotiator
 from sfu.room import Outputs, Room, RoomConfig
 from sfu.values import RoomClass, TransportState
 
+EMPTY_ROOM_S = 60.0
+"""How long a room without participants is kept: longer than any page takes from its token to its
+join, short enough that rooms do not pile up. The next join opens it again."""
+
 
 @dataclass(frozen=True)
 class RoomOpened:
@@ -43,12 +47,18 @@ class RoomHost:
     """The rooms by name. Bounded: rooms and participants by the worker's capacity."""
 
     def __init__(
-        self, config: WorkerConfig, incarnation: str, new_negotiator: Callable[[], Negotiator]
+        self,
+        config: WorkerConfig,
+        incarnation: str,
+        new_negotiator: Callable[[], Negotiator],
+        prohibitions: tuple[str, ...] = (),
     ) -> None:
         self._config = config
         self._incarnation = incarnation
         self._new_negotiator = new_negotiator
+        self._prohibitions = prohibitions
         self._rooms: dict[str, Room] = {}
+        self._empty_since: dict[str, float] = {}
 
     def room(self, name: str) -> Room | None:
         return self._rooms.get(name)
@@ -81,11 +91,12 @@ class RoomHost:
             case messages.ListRooms():
                 return [room.state() for room in self._rooms.values()], []
             case messages.OpenRoom():
-                return self._open(request)
+                result = self._open(request)
+                # It is opened to be joined: it may be empty for its full time from now.
+                self._empty_since[request.room] = now
+                return result
             case messages.CloseRoom(room=name, reason=reason):
-                outputs = self._existing(name).handle_close(reason)
-                del self._rooms[name]
-                return None, [(name, outputs), RoomGone(name)]
+                return None, self._close(name, reason)
             case messages.Join(room=name):
                 self._check_capacity(name)
                 room = self._existing(name)
@@ -100,6 +111,19 @@ class RoomHost:
                 sdp, outputs = room.handle_offer(participant, request.sdp, request.tracks)
                 return messages.NegotiationResult(sdp=sdp), [(name, outputs)]
         return None, [self._command(request, now)]
+
+    def handle_timeout(self, now: float) -> list[HostOutput]:
+        """Do what is due in the rooms, and close those that are empty for too long. O(rooms)."""
+        outputs: list[HostOutput] = []
+        for name, room in list(self._rooms.items()):
+            due = room.next_timeout()
+            if due is not None and due <= now:
+                outputs.append((name, room.handle_timeout(now)))
+            if len(room):
+                self._empty_since.pop(name, None)
+            elif now >= self._empty_since.setdefault(name, now) + EMPTY_ROOM_S:
+                outputs += self._close(name, "empty")
+        return outputs
 
     def _command(self, request: messages.Request, now: float) -> HostOutput:
         """Do a call whose result is None."""
@@ -126,6 +150,7 @@ class RoomHost:
             incarnation=self._incarnation,
             room_class=self._config.room_class,
             capacity=self._config.media.worker_capacity,
+            prohibitions=self._prohibitions,
         )
 
     def _open(self, request: messages.OpenRoom) -> tuple[messages.RoomState, list[HostOutput]]:
@@ -148,6 +173,12 @@ class RoomHost:
         config = RoomConfig(request.room, request.room_class, request.title, capacity)
         room = self._rooms[request.room] = Room(config, self._new_negotiator)
         return room.state(), [RoomOpened(request.room)]
+
+    def _close(self, name: str, reason: str) -> list[HostOutput]:
+        outputs = self._existing(name).handle_close(reason)
+        del self._rooms[name]
+        self._empty_since.pop(name, None)
+        return [(name, outputs), RoomGone(name)]
 
     def _existing(self, name: str) -> Room:
         room = self._rooms.get(name)

@@ -1,4 +1,5 @@
-"""What a room asks for after an input: commands to the engine, in the order to apply them, and RPC events."""
+"""What a room asks for after an input: commands to the engine, in the order to apply them, and RPC
+events."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from sfu.media import (
 
 @dataclass(frozen=True)
 class AddTransport:
-    """Make the participant's transport: ICE first, the DTLS handshake once ICE lets datagrams through."""
+    """Make the participant's transport: ICE first, the DTLS handshake once ICE lets datagrams
+    through."""
 
     participant: str
     local_ice: IceCredentials

@@ -1,6 +1,7 @@
 """TOML (or any mapping) → a tree of frozen dataclasses, refusing what it does not know.
 
-Generic: knows no key of the product. Every fault names the key, its value, and what to write instead.
+Generic: knows no key of the product. Every fault names the key, its value, and what to write
+instead.
 """
 
 from __future__ import annotations

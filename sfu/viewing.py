@@ -1,7 +1,8 @@
-"""Who sees and hears whom in a room: live video, wishes, the speaker, audio slots → sources. SANS-IO.
+"""Who sees and hears whom in a room: live video, wishes, the speaker, audio slots → sources.
+SANS-IO.
 
-Each `handle_*` returns the viewers whose m-lines may change; `poll_sources` decides one viewer's anew.
-The indexes exist so that a mute costs the viewers of that picture, not the whole room.
+Each `handle_*` returns the viewers whose m-lines may change; `poll_sources` decides one viewer's
+anew. The indexes exist so that a mute costs the viewers of that picture, not the whole room.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from sfu import engine as media_engine
 from sfu import rpc_messages as messages
 from sfu.dtls import (
@@ -24,6 +22,7 @@ from sfu.dtls import (
     SrtpKeys,
 )
 from sfu.engine import Engine, EngineEvent, NativeEngine
+from sfu.logs import Log
 from sfu.participant import TransportEvent
 from sfu.room import Outputs, Room
 from sfu.room_host import HostOutput, RoomGone, RoomHost, RoomOpened
@@ -39,7 +38,7 @@ from sfu.room_outputs import (
 )
 from sfu.worker_statistics import WorkerCounters
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 
 @dataclass
@@ -54,7 +53,8 @@ class _Transport:
 
 
 class MediaPlane:
-    """Use as a context manager around the TaskGroup's life: leaving it says goodbye to every client."""
+    """Use as a context manager around the TaskGroup's life: leaving it says goodbye to every
+    client."""
 
     def __init__(
         self,
@@ -170,26 +170,15 @@ class MediaPlane:
         """Bring the event to its room. Events about who has just left find nobody."""
         match event:
             case media_engine.DtlsArrived(transport_id, datagram):
-                if (transport := self._transports.get(transport_id)) is not None:
-                    transport.dtls.feed(datagram)
-                    self._begin_handshake(transport_id, transport)
+                self._note_datagram(transport_id, datagram)
             case media_engine.IceStateChanged(transport_id, is_connected):
                 self._note_ice(transport_id, is_connected)
-            case media_engine.SpeakersChanged(room_id, speaking):
-                if (room := self._room(room_id)) is not None:
-                    names = [name for name in map(self._name, speaking) if name is not None]
-                    self.apply(room.config.room, room.handle_speakers(names))
-            case media_engine.AudioSlotsChanged(room_id, slots):
-                if (room := self._room(room_id)) is not None:
-                    outputs = room.handle_audio_slots([self._name(slot) for slot in slots])
-                    self.apply(room.config.room, outputs)
-            case media_engine.QualityReported(transport_id, round_trip_ms, loss_in, loss_out):
-                if (transport := self._transports.get(transport_id)) is not None:
-                    room = self._host.room(transport.room)
-                    if room is not None:
-                        name, now = transport.participant, time.monotonic()
-                        outputs = room.handle_quality(name, round_trip_ms, loss_in, loss_out, now)
-                        self.apply(transport.room, outputs)
+            case media_engine.SpeakersChanged() | media_engine.AudioSlotsChanged():
+                self._note_audio(event)
+            case media_engine.QualityReported():
+                self._note_quality(event)
+            case media_engine.CommandFailed(transport_id, reason):
+                log.error("engine refused a command", transport=transport_id, reason=reason)
             case media_engine.TrackStateChanged() | media_engine.SourceStarted():
                 pass  # a page sees both by itself
 
@@ -199,6 +188,39 @@ class MediaPlane:
     def _name(self, transport_id: int | None) -> str | None:
         transport = self._transports.get(transport_id or 0)
         return transport.participant if transport is not None else None
+
+    def _note_datagram(self, transport_id: int, datagram: bytes) -> None:
+        transport = self._transports.get(transport_id)
+        if transport is not None:
+            transport.dtls.feed(datagram)
+            self._begin_handshake(transport_id, transport)
+
+    def _note_audio(
+        self, event: media_engine.SpeakersChanged | media_engine.AudioSlotsChanged
+    ) -> None:
+        room = self._room(event.room)
+        if room is None:
+            return
+        if isinstance(event, media_engine.AudioSlotsChanged):
+            outputs = room.handle_audio_slots([self._name(slot) for slot in event.slots])
+        else:
+            names = [self._name(participant) for participant in event.participants]
+            outputs = room.handle_speakers([name for name in names if name is not None])
+        self.apply(room.config.room, outputs)
+
+    def _note_quality(self, event: media_engine.QualityReported) -> None:
+        transport = self._transports.get(event.participant)
+        room = self._host.room(transport.room) if transport is not None else None
+        if transport is None or room is None:
+            return
+        outputs = room.handle_quality(
+            transport.participant,
+            event.round_trip_ms,
+            event.loss_in,
+            event.loss_out,
+            time.monotonic(),
+        )
+        self.apply(transport.room, outputs)
 
     def _note_ice(self, transport_id: int, is_connected: bool) -> None:
         transport = self._transports.get(transport_id)

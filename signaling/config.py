@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sfu.config import MediaConfig, WorkerConfig
+from sfu.logs import LOG_LEVELS
 from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
 from signaling.accounts.config import AccountsConfig, accounts_problems
@@ -138,6 +139,7 @@ class Config:
                 socket_path=self.socket_path(worker).absolute(),
                 port=first_port + index if first_port else 0,
                 media=self.media,
+                log_level=self.log.level,
             )
             for index, worker in enumerate(self.workers)
         ]
@@ -289,6 +291,3 @@ def _mail_problems(config: Config) -> list[str]:
 
 def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-LOG_LEVELS = ("debug", "info", "warning", "error")

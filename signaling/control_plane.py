@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sfu.client import OnEvent, OnState, SfuClient
+from sfu.logs import Log
 from signaling.accounts.service import AccountsService, AccountsSettings
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
@@ -35,13 +35,16 @@ from signaling.secrets import SecretMissing
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""
 LAG_INTERVAL_S = 0.25
 STORAGE_PATIENCE_S = 5.0
 """How long to wait for the database before saying that rooms are ready without it."""
+READY_PATIENCE_S = 15.0
+"""A worker that refuses to serve (a kep worker on an old kernel) must not hide the others' rooms;
+`/readyz` stays red."""
 
 
 class CannotServe(Exception):
@@ -205,8 +208,13 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
 async def _tell_ready(
     directory: RoomDirectory, accounts: AccountsService, port: int, descriptor: int | None
 ) -> None:
-    """Write the ready line once every worker is adopted. The database may be late or away."""
-    await directory.wait_ready()
+    """Write the ready line once every worker is adopted, or the patience with some is over. The
+    database may be later still, or away."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_PATIENCE_S):
+            await directory.wait_ready()
+    if not any(link.is_ready for link in directory.links):
+        await directory.wait_ready()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STORAGE_PATIENCE_S):
             await accounts.is_ready.wait()

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from sfu.config import WorkerConfig
+from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.settings import SettingsError
-from sfu.values import Role
+from sfu.values import Role, RoomClass
 from signaling import control_plane
 from signaling.accounts.commands import NoSuchPerson, make_administrator
 from signaling.clock import read_clocks
@@ -139,6 +139,12 @@ def _make_administrator(options: argparse.Namespace) -> int:
     return 0
 
 
+def _loadtest(options: argparse.Namespace) -> int:
+    from loadtest import main as loadtest  # it loads the codecs, which the service does not need
+
+    return loadtest.main(options.arguments)
+
+
 def _version(options: argparse.Namespace) -> int:
     try:
         print(f"synedrion {version('synedrion')}")
@@ -152,6 +158,8 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
         name=f"worker {worker.worker}",
         command=(sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
+        gives_up_with=EXIT_UNLOCKED if worker.room_class is RoomClass.KEP else None,
+        has_spare=True,
     )
 
 
@@ -214,6 +222,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     promote.add_argument("--email", required=True, help="their confirmed address")
     promote.set_defaults(command=_make_administrator)
+    # Everything after it is the load tester's, its options included: no character is special here.
+    loadtest = commands.add_parser(
+        "loadtest",
+        help="put simulated participants on a service",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    loadtest.add_argument("arguments", nargs="*")
+    loadtest.set_defaults(command=_loadtest)
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(command=_version)
 

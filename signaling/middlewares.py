@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
+from sfu.logs import Log
 from signaling.metrics import SignalingMetrics
 from signaling.storage.database import RETRY_AFTER_S, ChangedMeanwhile, StorageUnavailable
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 RenderError = Callable[[web.Request, int], web.Response]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class RestartTimes:
     """The bounds of a policy."""
 
-    first_pause_s: float = 0.2
+    first_pause_s: float = 0.05
     """A worker's rooms must be back within 5 s, so the first try comes at once."""
     last_pause_s: float = 5.0
     healthy_s: float = 60.0

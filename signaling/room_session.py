@@ -187,6 +187,10 @@ class RoomSession:
     ) -> list[Output]:
         """Take an event of the room. `notification` is what sockets are told of it."""
         if self.state is State.ENTERING:
+            if isinstance(event, rpc.RoomClosed) and not self._may_be_in_closed_room():
+                # The room as it was: our join, still to be done, opens it again.
+                self._held_events.clear()
+                return []
             # The admission is on its way; what follows it must be told after it.
             self._held_events.append((event, notification))
             if len(self._held_events) > self.services.limits.held_events:
@@ -294,6 +298,19 @@ class RoomSession:
             # A resumed page may have missed the end of its transport.
             outputs.append(Send(messages.MediaState(state=admission.transport.value)))
         return outputs + self._tell_held_events(now)
+
+    def _may_be_in_closed_room(self) -> bool:
+        """Whether a close that is heard while entering can be about the room that is entered.
+
+        A resume never opens a room. A join's own event comes before its result.
+        """
+        if isinstance(self._pending, messages.Resume) or self.attachment is None:
+            return True
+        return any(
+            isinstance(event, rpc.ParticipantJoined)
+            and event.participant.participant == self.attachment.participant
+            for event, _ in self._held_events
+        )
 
     def _tell_held_events(self, now: Instant) -> list[Output]:
         held, self._held_events = self._held_events, []

@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
+from sfu.logs import Log
 from signaling.restart_policy import RestartPolicy
+from signaling.spares import Spares, spawn
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 STOP_TIMEOUT_S = 10.0
 """From the request to stop a process until it is killed."""
 MAX_READY_BYTES = 1024
-PR_SET_PDEATHSIG = 1
-"""prctl(2)."""
+MAX_RELAYED_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,11 @@ class ProcessSpec:
     """Written once after the start, then closed."""
     tells_ready: bool = False
     """It is given `--ready-fd N` and writes one line there once it serves."""
+    gives_up_with: int | None = None
+    """Exit code that says: starting again changes nothing. It is left alone, the others go on."""
+    has_spare: bool = False
+    """A process of this command is kept waiting for its input, to replace one that ends. Not
+    together with `tells_ready`."""
 
 
 class StartFailed(Exception):
@@ -67,12 +71,13 @@ class Supervisor:
     ) -> None:  # fmt: skip
         """`specs` are started in order and stopped in reverse. `on_ready` gets the first line of
         the process that tells it, once."""
-        self._children = [_Child(spec) for spec in specs]
+        self._spares = Spares()
+        self._children = [_Child(spec, self._spares) for spec in specs]
         self._on_ready = on_ready
         self._stop_timeout_s = stop_timeout_s
         self._stop_requests = 0
         self._stopping = asyncio.Event()
-        self._is_ready = False
+        self._ready = asyncio.Event()
         self._failure: StartFailed | None = None
 
     def handle_stop_signal(self) -> None:
@@ -98,6 +103,7 @@ class Supervisor:
                     tasks.create_task(self._keep_running(child), name=f"keeper-{child.spec.name}")
                     for child in self._children
                 ]
+                keepers.append(tasks.create_task(self._keep_spares(), name="keeper-spares"))
                 await self._stopping.wait()
                 await self._stop_in_order()
                 for keeper in keepers:
@@ -114,7 +120,10 @@ class Supervisor:
             exit_code = await self._run_once(child, policy)
             if self._stopping.is_set():
                 return
-            if not self._is_ready:
+            if exit_code == child.spec.gives_up_with:
+                log.error("process refuses to serve", process=child.spec.name, exit_code=exit_code)
+                return
+            if not self._ready.is_set():
                 self._failure = self._failure or StartFailed(child.spec.name, exit_code)
                 self._stopping.set()
                 return
@@ -126,18 +135,26 @@ class Supervisor:
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
+    async def _keep_spares(self) -> None:
+        # Not before everything serves: spares would only delay the start.
+        await self._ready.wait()
+        await self._spares.keep(
+            frozenset(each.spec.command for each in self._children if each.spec.has_spare)
+        )
+
     async def _run_once(self, child: _Child, policy: RestartPolicy) -> int:
         async with asyncio.TaskGroup() as tasks:
             ready_descriptor = await child.start()
             policy.handle_started(time.monotonic())
             if ready_descriptor is not None:
                 tasks.create_task(self._hear_ready(ready_descriptor), name="ready-reader")
+            tasks.create_task(child.relay_output(), name="output-relay")
             return await child.wait()
 
     async def _hear_ready(self, descriptor: int) -> None:
         line = await _read_line(descriptor)
-        if line and not self._is_ready and not self._stopping.is_set():
-            self._is_ready = True
+        if line and not self._ready.is_set() and not self._stopping.is_set():
+            self._ready.set()
             self._on_ready(line)
 
     async def _stop_in_order(self) -> None:
@@ -155,34 +172,28 @@ class Supervisor:
 class _Child:
     """One process, started perhaps many times."""
 
-    def __init__(self, spec: ProcessSpec) -> None:
+    def __init__(self, spec: ProcessSpec, spares: Spares) -> None:
         self.spec = spec
+        self._spares = spares
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> int | None:
         """Start it. Return the descriptor to read its ready line from, if it tells one."""
-        command, reader, writer = self.spec.command, -1, -1
-        if self.spec.tells_ready:
-            reader, writer = os.pipe()
-            command = (*command, "--ready-fd", str(writer))
+        if not self.spec.tells_ready:
+            self._process = await self._spares.take(self.spec.command)
+            await self._give_input(self._process)
+            return None
+        reader, writer = os.pipe()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                pass_fds=(writer,) if self.spec.tells_ready else (),
-                # Ctrl-C in a terminal reaches the supervisor only, which stops all in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
-            )
+            command = (*self.spec.command, "--ready-fd", str(writer))
+            self._process = await spawn(command, (writer,))
         except OSError:
-            if self.spec.tells_ready:
-                os.close(reader)
+            os.close(reader)
             raise
         finally:
-            if self.spec.tells_ready:
-                os.close(writer)
+            os.close(writer)
         await self._give_input(self._process)
-        return reader if self.spec.tells_ready else None
+        return reader
 
     async def wait(self) -> int:
         """Return the exit code once it has ended; 0 if it was never started."""
@@ -193,6 +204,14 @@ class _Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    async def relay_output(self) -> None:
+        """Copy what it writes, if that comes to us, until it has ended."""
+        if self._process is None or self._process.stdout is None:
+            return
+        while output := await self._process.stdout.read(MAX_RELAYED_BYTES):
+            sys.stderr.buffer.write(output)
+            sys.stderr.buffer.flush()
 
     async def _give_input(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None, "invariant: a pipe was asked for"
@@ -214,15 +233,3 @@ async def _read_line(descriptor: int) -> bytes:
         return b""
     finally:
         transport.close()
-
-
-def _die_with_parent(parent: int) -> Callable[[], None]:
-    """Return what the child does before exec: ask the kernel to be killed with its parent."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel was asked
-            os._exit(1)
-
-    return ask

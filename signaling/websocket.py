@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import WSMessage, WSMsgType, web
 
 from sfu import rpc_messages as rpc
 from sfu.errors import ErrorCode as SfuErrorCode
 from sfu.errors import SfuError
+from sfu.logs import Log
 from signaling.clock import Clock
 from signaling.errors import request_error_of
 from signaling.limits import OutgoingLimits
@@ -42,7 +42,7 @@ from signaling.session_values import (
 from signaling.wire_json import SharedEncoder
 from signaling.worker_link import RoomDirectory
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 HARD_MESSAGE_BYTES = 128 * 1024
 """aiohttp gives up on a message here (close 1009). The session refuses before, with an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.storage.models import Body, Person, RoleRequest
 
 PAGE_SIZE = 20
+NO_ERRORS: Mapping[str, str] = {}
 CURSOR_TIME = "%Y%m%dT%H%M%S.%f"
 """Of the last request shown, in UTC: where the next page begins."""
 
@@ -81,7 +83,7 @@ class RequestPages:
                     "role_request", found.id,
                 ),
             )  # fmt: skip
-        return await self._request_page(request, visitor, found, 200, {}, None)
+        return await self._request_page(request, visitor, found, 200)
 
     async def decide(self, request: web.Request) -> web.Response:
         """Approve or refuse, once; the applicant is told by mail."""
@@ -99,7 +101,7 @@ class RequestPages:
             async with accounts.database.read() as session:
                 found = await _find(session, request)
             return await self._request_page(
-                request, visitor, found, 422, mistake.errors, mistake.decision
+                request, visitor, found, 422, errors=mistake.errors, decision=mistake.decision
             )
         except AlreadyDecided:
             raise web.HTTPConflict(text="already_decided") from None
@@ -157,8 +159,8 @@ class RequestPages:
         return HeldRole(decision.role, body.id, unit.id), body.name, unit.name
 
     async def _request_page(
-        self, request: web.Request, visitor: Visitor, found: RoleRequest, status: int,
-        errors: object, decision: Decision | None,
+        self, request: web.Request, visitor: Visitor, found: RoleRequest, status: int, *,
+        errors: Mapping[str, str] = NO_ERRORS, decision: Decision | None = None,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
             applicant = await session.get_one(Person, found.person_id)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from aiohttp import web
 
+from sfu.logs import Log
 from signaling.accounts.account_pages import AccountPages
 from signaling.accounts.body_pages import BodyPages
 from signaling.accounts.config import AccountsConfig
@@ -41,7 +41,7 @@ from signaling.storage.database import Database, StorageUnavailable, database_ur
 from signaling.storage.migrate import migrate_when_there
 from signaling.vault import Vault
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 CLEANING_INTERVAL_S = 600.0
 SCHEMA_RETRY_S = 30.0
@@ -151,12 +151,12 @@ class AccountsService:
 
     async def _clean(self) -> None:
         while True:
+            await asyncio.sleep(CLEANING_INTERVAL_S)
             try:
                 async with self.database.write() as session:
                     await self._sessions.forget_expired(session, self._now())
             except StorageUnavailable:
                 log.warning("storage unavailable")
-            await asyncio.sleep(CLEANING_INTERVAL_S)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock().wall_s, UTC)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from aiohttp import web
 
+from sfu.logs import Log
 from signaling.accounts.assignments import grant
 from signaling.accounts.config import AccountsConfig
 from signaling.accounts.people import People
@@ -22,7 +22,7 @@ from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer, language_of
 from signaling.storage.database import Database
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 ATTEMPT_COOKIE = "sign-in"
 MAX_CODE_LENGTH = 2048

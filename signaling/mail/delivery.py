@@ -9,15 +9,15 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
-import structlog
 
+from sfu.logs import Log
 from signaling.mail.config import MailConfig, SmtpSecurity
 from signaling.mail.queue import MailQueue
 from signaling.mail.templates import one_line
 from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Mail
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 POLL_INTERVAL_S = 10.0
 """How often to look for mails whose pause is over, or of another process."""

@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import structlog
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
@@ -17,9 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sfu.logs import Log
 from signaling.storage.database import Database, StorageUnavailable, naming_absence
 
-log = structlog.get_logger(__name__)
+log = Log(__name__)
 
 FOLDER = Path(__file__).resolve().parent / "migrations"
 POSTGRES_LOCK = 0x53594E45

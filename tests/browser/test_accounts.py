@@ -19,7 +19,7 @@ from tests.support.accounts_server import (
     AccountsServer,
     running_accounts,
 )
-from tests.support.browsers import CHROMIUM
+from tests.support.browser import executable
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -106,7 +106,7 @@ async def window(
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], headless=True
+            executable_path=executable("chromium"), args=["--no-sandbox"], headless=True
         )
         yield opened
         await opened.close()

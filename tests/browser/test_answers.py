@@ -5,23 +5,29 @@ from __future__ import annotations
 import pytest
 
 from sfu.values import TrackSource
-from tests.support.browsers import chromium_page, firefox_page
+from tests.support.browser import Browser, closing
 from tests.support.peer_page import peer_page_server
 from tests.support.samples import new_negotiator
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(90),
+]
 
-BROWSERS = {"chromium": chromium_page, "firefox": firefox_page}
 
-
-@pytest.mark.parametrize("name", sorted(BROWSERS))
-async def test_browser_accepts_answers_of_join_growth_and_ice_restart(name: str) -> None:
+@pytest.mark.parametrize("name", ["chromium", "firefox"])
+async def test_browser_accepts_answers_of_join_growth_and_ice_restart(
+    browsers: dict[str, Browser], name: str
+) -> None:
     negotiator = new_negotiator()
-    async with peer_page_server() as address, BROWSERS[name](address) as page:
+    window = await browsers[name].window()
+    async with peer_page_server() as address, closing(window):
+        await window.open(address)
         tracks = {"0": TrackSource.MICROPHONE, "1": TrackSource.CAMERA}
 
-        first = negotiator.handle_offer(await page.evaluate("offer({simulcast: true})"), tracks)
-        state = await page.evaluate(f"accept({first.sdp!r})")
+        first = negotiator.handle_offer(await window.call("offer", {"simulcast": True}), tracks)
+        state = await window.call("accept", first.sdp)
 
         assert state["signaling"] == "stable"
         expected = {"0": "sendonly", "1": "sendonly"} | {
@@ -31,15 +37,15 @@ async def test_browser_accepts_answers_of_join_growth_and_ice_restart(name: str)
         assert state["rids"][1] == ["q", "h", "f"]
         assert state["codecs"]["1"][0] == "video/VP8"
 
-        grown = negotiator.handle_offer(await page.evaluate("moreVideo()"), tracks)
-        state = await page.evaluate(f"accept({grown.sdp!r})")
+        grown = negotiator.handle_offer(await window.call("moreVideo"), tracks)
+        state = await window.call("accept", grown.sdp)
 
         assert state["directions"]["9"] == "recvonly"
         assert grown.subscribed[:7] == first.subscribed
         assert not grown.is_ice_restart
 
-        restarted = negotiator.handle_offer(await page.evaluate("restart()"), tracks)
-        state = await page.evaluate(f"accept({restarted.sdp!r})")
+        restarted = negotiator.handle_offer(await window.call("restart"), tracks)
+        state = await window.call("accept", restarted.sdp)
 
         assert state["signaling"] == "stable"
         assert restarted.is_ice_restart

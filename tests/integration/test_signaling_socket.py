@@ -346,6 +346,26 @@ async def test_new_control_plane_adopts_rooms_and_clients_resume(crash: bool) ->
         assert room.participants[first.joined["participant"]].info.hand_raised_order == 1
 
 
+async def test_room_that_the_worker_closed_while_empty_is_opened_by_the_next_join() -> None:
+    async with running_server() as server:
+        fake = server.worker().fake
+        first = await server.joined()
+        await first.request(type="leave")
+        for is_told in (True, False):
+            # Not told: the join overtakes the event.
+            del fake.rooms[COUNCIL_ROOM.room]
+            if is_told:
+                fake.publish(rpc.RoomClosed(room=COUNCIL_ROOM.room, reason="empty"))
+                entry = server.control.directory.rooms.entry(COUNCIL_ROOM.room)
+                await until(lambda entry=entry: entry.worker is None)
+
+            again = await server.joined()
+
+            assert len(again.joined["participants"]) == 1
+            assert list(fake.rooms[COUNCIL_ROOM.room].participants) == [again.joined["participant"]]
+            await again.request(type="leave")
+
+
 async def test_kep_room_is_placed_on_a_kep_worker_only() -> None:
     async with running_server() as server:
         await server.joined(room=KEP_ROOM.room, role=Role.EMPLOYEE)

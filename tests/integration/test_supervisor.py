@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from signaling.spares import Spares
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
 
 pytestmark = pytest.mark.asyncio
@@ -117,6 +119,48 @@ async def test_process_that_cannot_start_stops_everything(tmp_path: Path) -> Non
     assert "good stopped" in log.read_text()
 
 
+async def test_process_that_gives_up_is_left_alone_and_the_others_go_on(tmp_path: Path) -> None:
+    log, ready = tmp_path / "log", ReadyLines()
+    failing = dataclasses.replace(spec(log, "failing"), gives_up_with=7)
+    supervisor = Supervisor([failing, spec(log, "good", tells_ready=True)], ready)
+    running = asyncio.create_task(supervisor.run())
+    await ready.wait()
+    await lines_with(log, "failing ")
+    await asyncio.sleep(0.5)
+
+    assert len(lines_now(log, "failing ")) == 1
+    assert not running.done()
+    supervisor.handle_stop_signal()
+    await running
+    assert "good stopped" in log.read_text()
+
+
+async def test_output_can_go_through_a_pipe_to_ours(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import os, stat; print('pipes', [stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (1, 2)])"
+    )
+    talking = ProcessSpec(
+        name="talking",
+        command=(sys.executable, "-c", program),
+        gives_up_with=0,
+    )
+    supervisor = Supervisor([talking, spec(log, "good")], lambda line: None)
+    running = asyncio.create_task(supervisor.run())
+    await lines_with(log, "good ")
+    heard = ""
+    async with asyncio.timeout(10):
+        while "pipes" not in heard:
+            await asyncio.sleep(0.02)
+            heard += capfd.readouterr().err
+    supervisor.handle_stop_signal()
+    await running
+
+    assert "pipes [True, True]" in heard
+
+
 async def test_second_signal_kills_what_does_not_stop(tmp_path: Path) -> None:
     log = tmp_path / "log"
     supervisor = Supervisor([spec(log, "stubborn")], lambda line: None, stop_timeout_s=60)
@@ -171,3 +215,47 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+async def test_a_spare_replaces_what_ends_and_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Spares.__init__, "__defaults__", (0.05,))
+    log, ready = tmp_path / "log", ReadyLines()
+    worker = replace(spec(log, "one"), has_spare=True)
+    supervisor = Supervisor([worker, spec(log, "two", tells_ready=True)], ready)
+    running = asyncio.create_task(supervisor.run())
+    first = await lines_with(log, "one ")
+    await ready.wait()
+    spare = await _other_child(log, {int(first[0].split()[1])})
+
+    os.kill(int(first[0].split()[1]), signal.SIGKILL)
+    started = await lines_with(log, "one ", 2)
+
+    assert int(started[1].split()[1]) == spare, "started anew although a spare was waiting"
+    assert started[1].split()[2] == "configuration"
+    next_spare = await _other_child(log, {spare})
+    # A spare that died while waiting is no reason not to start.
+    os.kill(next_spare, signal.SIGKILL)
+    os.kill(spare, signal.SIGKILL)
+    await lines_with(log, "one ", 3)
+    supervisor.handle_stop_signal()
+    await running
+    assert _children(log) == []
+
+
+async def _other_child(log: Path, known: set[int]) -> int:
+    async with asyncio.timeout(10):
+        while not (found := [each for each in _children(log) if each not in known]):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return found[0]
+
+
+def _children(log: Path) -> list[int]:
+    """Return our children that run worker `one`, waiting or not."""
+    found = []
+    for each in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        words = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
+        if words[-3:-1] == [str(log).encode(), b"one"] and not _is_zombie(int(each)):
+            found.append(int(each))
+    return found

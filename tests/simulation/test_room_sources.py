@@ -1,7 +1,7 @@
 """Random lives of a room; after each step every m-line is recomputed the slow way and compared.
 
-Oracles: the naive recomputation below; what the engine was told must equal what viewers were told; the
-driver itself fails on a command that names a transport the engine does not have.
+Oracles: the naive recomputation below; what the engine was told must equal what viewers were told;
+the driver itself fails on a command that names a transport the engine does not have.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class RoomLife(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def enter(self, name: str) -> None:
-        """Join, offer everything and connect: else most lives would end before a picture is shown."""
+        """Join, offer everything and connect: else most lives would end before a picture is
+        shown."""
         self.join(name)
         self.offer(name, set(TrackSource), 3)
         self.transport(name, TransportEvent.KEYS_READY)

@@ -1,4 +1,4 @@
-"""A page whose functions make offers as our client does, for tests of negotiation against real browsers."""
+"""A page whose functions make offers as our client does, for negotiation with real browsers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ async function offer({simulcast, audio = 3, video = 4}) {
   const [microphone] = stream.getAudioTracks(), [camera] = stream.getVideoTracks();
   pc.addTransceiver(microphone, {direction: 'sendonly', streams: [stream]});
   const sendEncodings = simulcast
-    ? [{rid: 'q', scaleResolutionDownBy: 4}, {rid: 'h', scaleResolutionDownBy: 2}, {rid: 'f'}] : [{}];
+    ? [{rid: 'q', scaleResolutionDownBy: 4}, {rid: 'h', scaleResolutionDownBy: 2}, {rid: 'f'}]
+    : [{}];
   pc.addTransceiver(camera, {direction: 'sendonly', streams: [stream], sendEncodings});
   for (let i = 0; i < audio; i++) pc.addTransceiver('audio', {direction: 'recvonly'});
   for (let i = 0; i < video; i++) pc.addTransceiver('video', {direction: 'recvonly'});
@@ -44,11 +45,11 @@ async function restart() { pc.restartIce(); return describe(); }
 async function describe() {
   await pc.setLocalDescription(await pc.createOffer());
   await gathered();
-  return JSON.stringify(pc.localDescription.sdp);
+  return pc.localDescription.sdp;
 }
 async function accept(sdp) {
   await pc.setRemoteDescription({type: 'answer', sdp});
-  return JSON.stringify({
+  return {
     signaling: pc.signalingState,
     directions: Object.fromEntries(pc.getTransceivers().map(t => [t.mid, t.currentDirection])),
     rids: pc.getSenders().filter(s => s.track)
@@ -56,7 +57,7 @@ async function accept(sdp) {
         .map(e => e.rid ?? null)),
     codecs: Object.fromEntries(pc.getTransceivers().map(t => [t.mid, (t.sender.track
       ? t.sender.getParameters() : t.receiver.getParameters()).codecs.map(c => c.mimeType)])),
-  });
+  };
 }
 </script>"""
 

@@ -139,6 +139,10 @@ class Socket:
         self.held: list[rpc.Request] = []
 
     @property
+    def is_closed(self) -> bool:
+        return self.closed is not None
+
+    @property
     def participant(self) -> str:
         return str(self.joined["participant"])
 

@@ -1,7 +1,13 @@
 // Values of the protocol with sensible defaults.
 
 export const ALL_GRANTS = {
-  microphone: true, camera: true, screen: true, chat: true, hand: true, moderate: false, close_room: false,
+  microphone: true,
+  camera: true,
+  screen: true,
+  chat: true,
+  hand: true,
+  moderate: false,
+  close_room: false,
 };
 
 export const track = (source, changes = {}) => ({ source, is_muted: false, is_blocked: false, ...changes });

@@ -10,11 +10,21 @@ import {
   streamsToOffer,
 } from '../../signaling/web/static/layout.js';
 
-const wanted = (participant, height = 360) => ({ key: `${participant}:camera`, participant, source: 'camera', height });
+const wanted = (participant, height = 360) => ({
+  key: `${participant}:camera`,
+  participant,
+  source: 'camera',
+  height,
+});
 const MIDS = ['5', '6', '7'];
 
 test('every tile of a grid that does not scroll lies inside the area', () => {
-  for (const [width, height] of [[1280, 680], [375, 600], [320, 460], [800, 200]]) {
+  for (const [width, height] of [
+    [1280, 680],
+    [375, 600],
+    [320, 460],
+    [800, 200],
+  ]) {
     for (let count = 1; count <= 60; count += 1) {
       const grid = layoutGrid(width, height, count, 8, 130);
       const usedWidth = grid.columns * grid.tileWidth + (grid.columns - 1) * 8;
@@ -27,7 +37,13 @@ test('every tile of a grid that does not scroll lies inside the area', () => {
 });
 
 test('one tile fills the area, and a phone held upright stacks two', () => {
-  assert.deepEqual(layoutGrid(1280, 720, 1, 8, 200), { columns: 1, rows: 1, tileWidth: 1280, tileHeight: 720, scrolls: false });
+  assert.deepEqual(layoutGrid(1280, 720, 1, 8, 200), {
+    columns: 1,
+    rows: 1,
+    tileWidth: 1280,
+    tileHeight: 720,
+    scrolls: false,
+  });
   assert.equal(layoutGrid(375, 600, 2, 8, 130).columns, 1);
   assert.equal(layoutGrid(1280, 700, 2, 8, 200).columns, 2);
 });
@@ -41,8 +57,17 @@ test('tiles too narrow to see anybody scroll instead', () => {
 
 test('the asked height is the lowest layer that is sharp enough', () => {
   for (const [cssHeight, ratio, expected] of [
-    [0, 1, 0], [90, 1, 180], [126, 1, 180], [216, 1, 180], [217, 1, 360], [126, 2, 360],
-    [337, 1, 360], [433, 1, 720], [680, 1, 720], [680, 2, 1080], [2000, 3, 1080],
+    [0, 1, 0],
+    [90, 1, 180],
+    [126, 1, 180],
+    [216, 1, 180],
+    [217, 1, 360],
+    [126, 2, 360],
+    [337, 1, 360],
+    [433, 1, 720],
+    [680, 1, 720],
+    [680, 2, 1080],
+    [2000, 3, 1080],
   ]) {
     assert.equal(chooseHeight(cssHeight, ratio), expected, `${cssHeight} px × ${ratio}`);
   }
@@ -50,7 +75,13 @@ test('the asked height is the lowest layer that is sharp enough', () => {
 
 test('who has an m-line keeps it when others come, go and change places', () => {
   const first = assignStreams(new Map(), [wanted('a'), wanted('b')], MIDS);
-  assert.deepEqual([...first.assignment], [['a:camera', '5'], ['b:camera', '6']]);
+  assert.deepEqual(
+    [...first.assignment],
+    [
+      ['a:camera', '5'],
+      ['b:camera', '6'],
+    ],
+  );
 
   const second = assignStreams(first.assignment, [wanted('c'), wanted('b')], MIDS);
 
@@ -59,15 +90,30 @@ test('who has an m-line keeps it when others come, go and change places', () => 
 });
 
 test('more pictures than m-lines: the most important are served', () => {
-  const { wishes } = assignStreams(new Map(), ['a', 'b', 'c', 'd'].map((id) => wanted(id)), MIDS);
+  const { wishes } = assignStreams(
+    new Map(),
+    ['a', 'b', 'c', 'd'].map((id) => wanted(id)),
+    MIDS,
+  );
 
-  assert.deepEqual(wishes.map((wish) => wish.participant), ['a', 'b', 'c']);
+  assert.deepEqual(
+    wishes.map((wish) => wish.participant),
+    ['a', 'b', 'c'],
+  );
 });
 
 test('an important newcomer takes the m-line of who is no longer served', () => {
-  const full = assignStreams(new Map(), ['a', 'b', 'c'].map((id) => wanted(id)), MIDS);
+  const full = assignStreams(
+    new Map(),
+    ['a', 'b', 'c'].map((id) => wanted(id)),
+    MIDS,
+  );
 
-  const { assignment, wishes } = assignStreams(full.assignment, ['d', 'a', 'b', 'c'].map((id) => wanted(id)), MIDS);
+  const { assignment, wishes } = assignStreams(
+    full.assignment,
+    ['d', 'a', 'b', 'c'].map((id) => wanted(id)),
+    MIDS,
+  );
 
   assert.equal(assignment.get('d:camera'), '7');
   assert.equal(new Set(wishes.map((wish) => wish.mid)).size, 3);
@@ -90,10 +136,12 @@ test('the speaker tile asks to follow, without naming anybody', () => {
 
   const { wishes } = assignStreams(new Map(), [speaker], MIDS);
 
-  assert.deepEqual(wishes, [{ mid: '5', participant: null, source: 'camera', speaker: true, max_height: 720 }]);
+  assert.deepEqual(wishes, [
+    { mid: '5', participant: null, source: 'camera', speaker: true, max_height: 720 },
+  ]);
 });
 
-test('an old transport\'s m-lines are not kept', () => {
+test("an old transport's m-lines are not kept", () => {
   const { assignment } = assignStreams(new Map([['a:camera', '99']]), [wanted('a')], MIDS);
 
   assert.equal(assignment.get('a:camera'), '5');
@@ -101,7 +149,8 @@ test('an old transport\'s m-lines are not kept', () => {
 
 test('a picture is shown only when the m-line carries that participant', () => {
   const assignment = new Map([['a:camera', '5']]);
-  const sources = (participant) => new Map([['5', { mid: '5', kind: 'video', participant, source: 'camera' }]]);
+  const sources = (participant) =>
+    new Map([['5', { mid: '5', kind: 'video', participant, source: 'camera' }]]);
 
   assert.equal(streamOf(sources('a'), assignment, 'a:camera', 'a', 'camera'), '5');
   assert.equal(streamOf(sources('b'), assignment, 'a:camera', 'a', 'camera'), null);
@@ -109,7 +158,14 @@ test('a picture is shown only when the m-line carries that participant', () => {
 });
 
 test('m-lines are offered in steps, at least one step and never above the most', () => {
-  for (const [count, expected] of [[0, 8], [1, 8], [8, 8], [9, 16], [17, 24], [300, 24]]) {
+  for (const [count, expected] of [
+    [0, 8],
+    [1, 8],
+    [8, 8],
+    [9, 16],
+    [17, 24],
+    [300, 24],
+  ]) {
     assert.equal(streamsToOffer(count, 8, 24), expected, `${count} pictures`);
   }
   assert.equal(streamsToOffer(0, 8, 4), 4);

@@ -74,7 +74,10 @@ test('replies find their requests in any order, and errors carry their code', as
   newest().receive({ type: 'done', id: 2 });
 
   assert.equal((await first).type, 'done');
-  await assert.rejects(second, (error) => error instanceof ProtocolError && error.code === 'rate_limited' && error.retryAfterS === 2);
+  await assert.rejects(
+    second,
+    (error) => error instanceof ProtocolError && error.code === 'rate_limited' && error.retryAfterS === 2,
+  );
 });
 
 test('a refused join is an error and no resume is tried', async (context) => {
@@ -125,7 +128,10 @@ test('requests in flight fail when the socket is lost', async (context) => {
 });
 
 test('the waits between attempts grow to seven seconds', () => {
-  assert.deepEqual([0, 1, 2, 3, 4, 5, 6, 11].map((attempt) => resumeDelay(attempt, 0)), [0, 300, 1200, 2700, 4800, 7000, 7000, 7000]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 5, 6, 11].map((attempt) => resumeDelay(attempt, 0)),
+    [0, 300, 1200, 2700, 4800, 7000, 7000, 7000],
+  );
   assert.equal(resumeDelay(1, 0.5), 450);
 });
 
@@ -167,7 +173,12 @@ test('a server that is gone for good ends the call after a bounded number of att
 
 test('a refused resume ends the call unless the refusal passes', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
-  for (const [code, expected] of [['resume_refused', 'ended'], ['replaced', 'ended'], ['room_unavailable', 'lost'], ['rate_limited', 'lost']]) {
+  for (const [code, expected] of [
+    ['resume_refused', 'ended'],
+    ['replaced', 'ended'],
+    ['room_unavailable', 'lost'],
+    ['rate_limited', 'lost'],
+  ]) {
     const { names } = await joinedProtocol();
     newest().close();
     context.mock.timers.tick(0);

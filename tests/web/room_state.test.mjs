@@ -12,13 +12,17 @@ import {
 } from '../../signaling/web/static/room_state.js';
 import { ALL_GRANTS, joined, participant, track } from './builders.mjs';
 
-const inRoom = (...participants) => stateFromJoined(joined({ participants: [participant('me'), ...participants] }));
+const inRoom = (...participants) =>
+  stateFromJoined(joined({ participants: [participant('me'), ...participants] }));
 
 test('a participant who arrives, changes and leaves is added, replaced and removed', () => {
   let state = inRoom();
 
   state = reduce(state, { type: 'participant_joined', participant: participant('a') });
-  state = reduce(state, { type: 'participant_updated', participant: participant('a', { display_name: 'Άννα' }) });
+  state = reduce(state, {
+    type: 'participant_updated',
+    participant: participant('a', { display_name: 'Άννα' }),
+  });
   assert.equal(state.participants.get('a').display_name, 'Άννα');
 
   state = reduce(state, { type: 'participant_left', participant: 'a', reason: 'left' });
@@ -82,8 +86,17 @@ test('chat keeps the name of its author and only the newest messages', () => {
 });
 
 test('quality of who is not in the room is not kept', () => {
-  const quality = (id) => ({ participant: id, score: 3, round_trip_ms: null, loss_in_percent: 0, loss_out_percent: 0 });
-  const state = reduce(inRoom(participant('a')), { type: 'quality', participants: [quality('a'), quality('ghost')] });
+  const quality = (id) => ({
+    participant: id,
+    score: 3,
+    round_trip_ms: null,
+    loss_in_percent: 0,
+    loss_out_percent: 0,
+  });
+  const state = reduce(inRoom(participant('a')), {
+    type: 'quality',
+    participants: [quality('a'), quality('ghost')],
+  });
 
   assert.deepEqual([...state.quality.keys()], ['a']);
 });
@@ -93,7 +106,10 @@ test('a resume keeps chat and last speaker, and takes everything else from the s
   before = reduce(before, { type: 'speakers', participants: ['a'] });
   before = reduce(before, { type: 'chat_message', participant: 'a', text: 'x', sent_at: '' });
 
-  const after = stateFromJoined(joined({ resumed: true, participants: [participant('me'), participant('a')] }), before);
+  const after = stateFromJoined(
+    joined({ resumed: true, participants: [participant('me'), participant('a')] }),
+    before,
+  );
 
   assert.equal(after.lastSpeaker, 'a');
   assert.equal(after.chat.length, 1);
@@ -107,7 +123,10 @@ test('hands come in the order of their ranks', () => {
     participant('c', { hand_raised_order: 1 }),
   );
 
-  assert.deepEqual(raisedHands(state).map((info) => info.participant), ['c', 'a']);
+  assert.deepEqual(
+    raisedHands(state).map((info) => info.participant),
+    ['c', 'a'],
+  );
 });
 
 test('a muted or blocked track is not sent', () => {
@@ -116,7 +135,11 @@ test('a muted or blocked track is not sent', () => {
     ['muted', { is_muted: true }, false],
     ['blocked', { is_blocked: true }, false],
   ]) {
-    assert.equal(hasTrack(participant('a', { tracks: [track('camera', changes)] }), 'camera'), expected, name);
+    assert.equal(
+      hasTrack(participant('a', { tracks: [track('camera', changes)] }), 'camera'),
+      expected,
+      name,
+    );
   }
   assert.equal(hasTrack(participant('a', { tracks: [] }), 'camera'), false);
 });
@@ -136,7 +159,9 @@ test('each change is announced once, with the name of whom it concerns', () => {
   assert.deepEqual(keys({ type: 'participant_joined', participant: participant('b') }), ['notice.joined']);
   assert.deepEqual(keys({ type: 'participant_joined', participant: participant('a') }), []);
   assert.deepEqual(keys({ type: 'participant_left', participant: 'a', reason: 'left' }), ['notice.left']);
-  assert.deepEqual(keys({ type: 'participant_left', participant: 'a', reason: 'kicked' }), ['notice.was_removed']);
+  assert.deepEqual(keys({ type: 'participant_left', participant: 'a', reason: 'kicked' }), [
+    'notice.was_removed',
+  ]);
   assert.deepEqual(keys({ type: 'participant_left', participant: 'a', reason: 'lost' }), ['notice.was_lost']);
   assert.deepEqual(keys({ type: 'participant_left', participant: 'me', reason: 'kicked' }), []);
   assert.deepEqual(keys({ type: 'participant_updated', participant: participant('a') }), []);
@@ -144,10 +169,9 @@ test('each change is announced once, with the name of whom it concerns', () => {
     keys({ type: 'participant_updated', participant: participant('a', { hand_raised_order: 1 }) }),
     ['notice.hand_up'],
   );
-  assert.deepEqual(
-    keys({ type: 'grants_changed', grants: { ...ALL_GRANTS, microphone: false } }),
-    ['notice.microphone_forbidden'],
-  );
+  assert.deepEqual(keys({ type: 'grants_changed', grants: { ...ALL_GRANTS, microphone: false } }), [
+    'notice.microphone_forbidden',
+  ]);
 });
 
 test('a message of a later protocol changes nothing', () => {

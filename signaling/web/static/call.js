@@ -261,7 +261,11 @@ export class Call extends EventTarget {
   }
 
   #sendLayout() {
-    const { assignment, wishes } = assignStreams(this.assignment, this.#wanted, this.media?.answeredVideoMids ?? []);
+    const { assignment, wishes } = assignStreams(
+      this.assignment,
+      this.#wanted,
+      this.media?.answeredVideoMids ?? [],
+    );
     this.assignment = assignment;
     const text = JSON.stringify(wishes);
     if (text === this.#sentLayout || this.link !== 'connected' || this.media === null) return;
@@ -279,7 +283,10 @@ export class Call extends EventTarget {
       const code = error instanceof ProtocolError ? error.code : 'unknown';
       if (code !== 'disconnected') console.warn('request refused:', message.type, code);
       if (PERSONAL_REQUESTS.has(message.type)) {
-        this.#notice({ key: code === 'rate_limited' ? 'notice.too_fast' : 'notice.refused', isImportant: true });
+        this.#notice({
+          key: code === 'rate_limited' ? 'notice.too_fast' : 'notice.refused',
+          isImportant: true,
+        });
       }
       return false;
     }

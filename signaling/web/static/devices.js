@@ -5,7 +5,11 @@
 /** @typedef {'not_allowed' | 'not_found' | 'in_use' | 'overconstrained' | 'insecure' | 'unsupported' | 'unknown'} DeviceFailure */
 /** @typedef {{ cameras: MediaDeviceInfo[], microphones: MediaDeviceInfo[], speakers: MediaDeviceInfo[] }} DeviceLists */
 
-const CAMERA_CONSTRAINTS = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };
+const CAMERA_CONSTRAINTS = {
+  width: { ideal: 1280 },
+  height: { ideal: 720 },
+  frameRate: { ideal: 30, max: 30 },
+};
 const MICROPHONE_CONSTRAINTS = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 const METER_INTERVAL_MS = 100;
 /** What the meter shows as silence and as full, in dBFS. Speech at a desk is about −40 to −15. */
@@ -187,7 +191,9 @@ export function canChooseSpeaker() {
 export async function captureScreen() {
   if (navigator.mediaDevices?.getDisplayMedia === undefined) return 'unsupported';
   try {
-    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } } });
+    const stream = await navigator.mediaDevices.getDisplayMedia({
+      video: { frameRate: { ideal: 15, max: 30 } },
+    });
     const track = stream.getVideoTracks()[0] ?? null;
     if (track !== null) track.contentHint = 'detail';
     return track;

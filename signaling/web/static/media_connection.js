@@ -1,6 +1,8 @@
 // The browser's side of one transport: one RTCPeerConnection, offers only from here, m-lines that
 // live as long as it does. Says nothing to the server itself: `negotiate` is given. No page.
 
+import { ProtocolError } from './protocol.js';
+
 /** @import { TrackSource } from './messages.js' */
 
 /**
@@ -37,6 +39,7 @@ export class MediaConnection extends EventTarget {
   #isClosed = false;
   #restarts = 0;
   #lastRestartAt = -Infinity;
+  #handledState = '';
   /** @type {number | undefined} */
   #restartTimer;
 
@@ -168,6 +171,8 @@ export class MediaConnection extends EventTarget {
         await this.#offerOnce();
       }
     } catch (error) {
+      // Without a socket nothing was restarted: that does not count against the transport.
+      if (error instanceof ProtocolError && error.code === 'disconnected') this.#restarts = 0;
       if (!this.#isClosed) this.dispatchEvent(new CustomEvent('negotiation_failed', { detail: error }));
     } finally {
       this.#isNegotiating = false;
@@ -198,6 +203,10 @@ export class MediaConnection extends EventTarget {
     if (this.#isClosed) return;
     const { connectionState, iceConnectionState } = this.peerConnection;
     this.dispatchEvent(new CustomEvent('state', { detail: connectionState }));
+    // Both events come for one change: act once.
+    const state = `${connectionState} ${iceConnectionState}`;
+    if (state === this.#handledState) return;
+    this.#handledState = state;
     clearTimeout(this.#restartTimer);
     if (connectionState === 'connected') {
       this.#restarts = 0;

@@ -31,7 +31,10 @@ export class OwnTracks extends EventTarget {
   /** What a new transport starts with. */
   get captured() {
     this.#enableMicrophone();
-    return { microphone: this.devices.tracks.microphone, camera: this.muted.camera ? null : this.devices.tracks.camera };
+    return {
+      microphone: this.devices.tracks.microphone,
+      camera: this.muted.camera ? null : this.devices.tracks.camera,
+    };
   }
 
   /** From now on these tracks go through this transport, which has been started with `captured`.
@@ -134,7 +137,10 @@ export class OwnTracks extends EventTarget {
 
   async #applyTracks() {
     const { microphone, camera } = this.captured;
-    await Promise.all([this.#media?.replaceTrack('microphone', microphone), this.#media?.replaceTrack('camera', camera)]);
+    await Promise.all([
+      this.#media?.replaceTrack('microphone', microphone),
+      this.#media?.replaceTrack('camera', camera),
+    ]);
   }
 
   #enableMicrophone() {

@@ -13,7 +13,14 @@ const RESUME_ATTEMPTS = 12;
 /** Codes after which a new socket cannot help, whether as reply to `resume` or before a close. */
 const FINAL_CODES = new Set(['kicked', 'replaced', 'room_closed', 'unsupported_protocol']);
 /** Refusals that pass: everything else that refuses `resume` means that the server forgot us. */
-const PASSING_CODES = new Set(['unreachable', 'disconnected', 'timeout', 'room_unavailable', 'rate_limited', 'internal']);
+const PASSING_CODES = new Set([
+  'unreachable',
+  'disconnected',
+  'timeout',
+  'room_unavailable',
+  'rate_limited',
+  'internal',
+]);
 
 /** A request failed: `code` is the server's, or `disconnected`, `timeout`, `unreachable` of this side. */
 export class ProtocolError extends Error {
@@ -223,10 +230,18 @@ export class Protocol extends EventTarget {
     try {
       await this.#open();
       if (this.#isEnded) return this.#drop();
-      const joined = await this.#enter({ type: 'resume', room, participant, secret, protocol: PROTOCOL_VERSION });
+      const joined = await this.#enter({
+        type: 'resume',
+        room,
+        participant,
+        secret,
+        protocol: PROTOCOL_VERSION,
+      });
       this.#emit('resumed', joined);
     } catch (error) {
-      this.#handleResumeFailure(error instanceof ProtocolError ? error : new ProtocolError('unreachable', String(error)));
+      this.#handleResumeFailure(
+        error instanceof ProtocolError ? error : new ProtocolError('unreachable', String(error)),
+      );
     }
   }
 

@@ -149,7 +149,9 @@ export function noticesOf(before, message) {
         : [{ key: 'notice.joined', name: message.participant.display_name }];
     case 'participant_left': {
       const name = before.participants.get(message.participant)?.display_name;
-      return name === undefined || message.participant === before.self ? [] : [{ key: leftKey(message.reason), name }];
+      return name === undefined || message.participant === before.self
+        ? []
+        : [{ key: leftKey(message.reason), name }];
     }
     case 'participant_updated':
       return updateNotices(before, message.participant);
@@ -196,7 +198,10 @@ function grantNotices(before, after) {
   const sources = ['microphone', 'camera', 'screen'];
   return sources
     .filter((source) => before[source] !== after[source])
-    .map((source) => ({ key: `notice.${source}_${after[source] ? 'allowed' : 'forbidden'}`, isImportant: true }));
+    .map((source) => ({
+      key: `notice.${source}_${after[source] ? 'allowed' : 'forbidden'}`,
+      isImportant: true,
+    }));
 }
 
 /** Whether the participant sends this source now. @param {ParticipantInfo} info @param {TrackSource} source */

@@ -34,7 +34,10 @@ export function chooseTiles(state, view, pinned, followed) {
   ];
   const isLarge = (/** @type {ParticipantInfo} */ info) =>
     stage?.participant === info.participant && stage.source === 'camera';
-  return { stage, tiles: ordered.filter((info) => !isLarge(info)).map((info) => cameraTile(info.participant)) };
+  return {
+    stage,
+    tiles: ordered.filter((info) => !isLarge(info)).map((info) => cameraTile(info.participant)),
+  };
 }
 
 /**

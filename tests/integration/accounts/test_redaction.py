@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import pytest
-import structlog
 
 from signaling.logs import configure_logs
 from tests.support.accounts_server import CLERK, running_accounts
+from tests.support.logs import forget_logs
 
 pytestmark = pytest.mark.asyncio
 
@@ -33,8 +32,7 @@ async def test_logs_of_accounts_hold_no_person(capfd: pytest.CaptureFixture[str]
                 "127.0.0.1", link.rpartition("/")[2], clerk.cookie() or "no cookie",
             ]  # fmt: skip
     finally:
-        structlog.reset_defaults()
-        logging.getLogger().handlers[:] = []
+        forget_logs()
 
     written = "".join(capfd.readouterr())
     assert '"route": "/sign-in/{provider}/callback"' in written

@@ -9,8 +9,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 from aiortc.sdp import SessionDescription
 
@@ -19,6 +20,7 @@ from sfu import worker
 from sfu.client import SfuClient
 from sfu.config import MediaConfig, WorkerConfig
 from sfu.dtls import DtlsCertificate, DtlsTransport, SrtpKeys
+from sfu.engine import NativeEngine
 from sfu.errors import RoomClassFixed, RoomFull, UnknownRoom, WrongWorkerClass
 from sfu.media import DtlsRole, Fingerprint
 from sfu.settings import SettingsError
@@ -113,6 +115,10 @@ async def running(folder: Path, **media: Any) -> AsyncIterator[Harness]:
         media=MediaConfig(listen_addresses=("127.0.0.1",), **media),
     )
     engine = RecordingEngine()
+
+    def open_engine(*args: Any, **options: Any) -> NativeEngine:
+        return cast(NativeEngine, engine)
+
     events: list[messages.Events] = []
     client = SfuClient(
         config.socket_path, on_event=events.append, on_state=lambda connected, info, restarted: None
@@ -120,7 +126,7 @@ async def running(folder: Path, **media: Any) -> AsyncIterator[Harness]:
     harness = Harness(client, engine, events)
     async with asyncio.TaskGroup() as tasks:
         mains = [
-            tasks.create_task(run_worker(config, open_engine=lambda *args, **kw: engine)),
+            tasks.create_task(run_worker(config, open_engine=open_engine)),
             tasks.create_task(client.run()),
         ]
         try:
@@ -291,6 +297,22 @@ async def test_timers_of_rooms_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
 
 
+@pytest.mark.asyncio
+async def test_empty_room_is_closed_at_the_engine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.room_host.EMPTY_ROOM_S", 0.01)
+    async with running(tmp_path) as harness:
+        await harness.client.open_room("plenary", RoomClass.COUNCIL, "Plenary")
+
+        await harness.until(
+            lambda: messages.RoomClosed(room="plenary", reason="empty") in harness.events
+        )
+
+        assert len(harness.engine.of("remove_room")) == 1
+        assert await harness.client.list_rooms() == []
+
+
 class TestConfiguration:
     @pytest.mark.parametrize("suffix", ["json", "toml"])
     def test_worker_reads_its_file(self, tmp_path: Path, suffix: str) -> None:
@@ -310,6 +332,15 @@ class TestConfiguration:
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
 
         assert read_config(None).port == 4000
+
+    def test_worker_reads_what_the_supervisor_sends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = WorkerConfig(
+            "w", RoomClass.KEP, Path("/run/x"), 4000, MediaConfig(announced_addresses=("::1",))
+        )
+        sent = msgspec.json.encode(config, enc_hook=str).decode()
+        monkeypatch.setattr("sys.stdin", io.StringIO(sent))
+
+        assert read_config(None) == config
 
     def test_fault_is_named_and_the_worker_does_not_start(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,10 +7,10 @@ import pytest
 from signaling.restart_policy import RestartPolicy
 
 TABLE = [
-    pytest.param([0, 0, 0, 0, 0, 0, 0], [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0], id="doubles to 5 s"),
-    pytest.param([0, 0, 59.9, 0], [0.2, 0.4, 0.8, 1.6], id="a minute not full counts as failure"),
-    pytest.param([0, 0, 60.0, 0], [0.2, 0.4, 0.2, 0.4], id="a healthy minute starts over"),
-    pytest.param([3600.0, 3600.0], [0.2, 0.2], id="rare ends cost the least"),
+    pytest.param([0] * 9, [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0], id="doubles to 5 s"),
+    pytest.param([0, 0, 59.9, 0], [0.05, 0.1, 0.2, 0.4], id="a minute not full counts as failure"),
+    pytest.param([0, 0, 60.001, 0], [0.05, 0.1, 0.05, 0.1], id="a healthy minute starts over"),
+    pytest.param([3600.0, 3600.0], [0.05, 0.05], id="rare ends cost the least"),
     pytest.param([0.0] * 2000, None, id="never grows past the bound"),
 ]
 
@@ -33,4 +33,4 @@ def test_pause_before_the_next_start(runs_s: list[float], pauses_s: list[float] 
 def test_process_that_never_started_counts_as_failure() -> None:
     policy = RestartPolicy()
 
-    assert [policy.handle_ended(0.0) for _ in range(3)] == pytest.approx([0.2, 0.4, 0.8])
+    assert [policy.handle_ended(0.0) for _ in range(3)] == pytest.approx([0.05, 0.1, 0.2])

@@ -61,7 +61,7 @@ def test_second_join_is_refused() -> None:
     replies = socket.send(type="join", id=1, token=world.token())
 
     assert code_of(replies) == ErrorCode.ALREADY_JOINED
-    assert socket.closed is None
+    assert not socket.is_closed
 
 
 def test_other_protocol_version_is_refused() -> None:
@@ -157,6 +157,36 @@ def test_room_that_changes_too_fast_during_a_join_closes_the_socket() -> None:
         world.table.handle_event(rpc.SpeakersChanged(room=COUNCIL_ROOM.room, participants=[]))
 
     assert late.closed is not None and late.closed.code is CloseCode.SLOW_READER
+
+
+def test_a_room_closed_for_emptiness_is_opened_again_by_the_join_under_way() -> None:
+    world = World()
+    socket = world.socket()
+    socket.holds_calls = True
+    socket.send(type="join", id=1, token=world.token())
+
+    # The worker closes the empty room just before the join reaches it; the link opens it again.
+    world.table.handle_event(rpc.RoomClosed(room=COUNCIL_ROOM.room, reason="empty"))
+    socket.do_held()
+
+    assert socket.sent_types() == ["joined"]
+    assert not socket.is_closed
+
+
+def test_a_room_closed_right_after_the_join_was_admitted_is_told() -> None:
+    world = World()
+    socket = world.socket()
+    socket.holds_calls = True
+    socket.send(type="join", id=1, token=world.token())
+    (request,) = socket.held
+    assert isinstance(request, rpc.Join)
+
+    admission = world.workers[COUNCIL_ROOM.room_class].join(request)
+    world.table.handle_event(rpc.RoomClosed(room=COUNCIL_ROOM.room, reason="over"))
+    socket.apply(socket.session.handle_call_result(admission, world.clock()))
+
+    assert socket.sent_types() == ["joined", "room_closed"]
+    assert socket.is_closed
 
 
 def test_requests_are_answered_in_order_while_one_waits_for_the_worker() -> None:
@@ -513,7 +543,7 @@ def test_socket_that_never_joins_is_closed_in_ten_seconds() -> None:
     socket = World().socket()
 
     socket.tick(9.9)
-    assert socket.closed is None
+    assert not socket.is_closed
     socket.tick(0.2)
 
     assert socket.sent[0]["code"] == ErrorCode.JOIN_TIMEOUT
@@ -527,7 +557,7 @@ def test_idle_socket_is_closed_and_may_resume() -> None:
     socket.tick(140)
     socket.send(type="ping", id=1)
     socket.tick(149)
-    assert socket.closed is None
+    assert not socket.is_closed
     socket.tick(2)
 
     assert socket.closed is not None and socket.closed.code is CloseCode.IDLE

@@ -60,7 +60,13 @@ pub fn room_commands(viewers: usize, profile: SrtpProfile) -> Vec<Command> {
                 keys: keys(profile),
             },
         ]);
-        if index > 0 {
+        if index == 0 {
+            commands.push(Command::SetForwarding {
+                participant,
+                mid: tag("c"),
+                is_allowed: true,
+            });
+        } else {
             let source = Some((ParticipantId(0), tag("c")));
             commands.push(Command::SetSource {
                 participant,

@@ -79,6 +79,8 @@ pub(crate) struct EngineThread<C> {
     sampled_arrival: Option<Duration>,
     forwarding_delay: DelayHistogram,
     is_closing: bool,
+    /// Received datagrams, which the core decrypts in place, are overwritten once it is done with them.
+    wipes_received: bool,
 }
 
 impl<C: Core> EngineThread<C> {
@@ -109,7 +111,14 @@ impl<C: Core> EngineThread<C> {
             sampled_arrival: None,
             forwarding_delay: DelayHistogram::default(),
             is_closing: false,
+            wipes_received: false,
         }
+    }
+
+    /// Leave nothing of what was received in the buffers, if `wipes`: else it stays there until another packet comes.
+    pub(crate) fn wiping_received(mut self, wipes: bool) -> Self {
+        self.wipes_received = wipes;
+        self
     }
 
     /// Run until a `Close` request was carried out.
@@ -144,23 +153,40 @@ impl<C: Core> EngineThread<C> {
         (due != Time::NEVER).then(|| due.since(self.now()))
     }
 
-    /// Hand one batch of the socket at `index` to the core.
+    /// Hand what waits at the socket at `index` to the core: one batch, and while serving it took long enough for more of
+    /// the same burst to arrive, that too. A frame's packets then leave to each subscriber as one message.
     fn receive(&mut self, index: usize) {
-        let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
-            Ok(messages) => messages,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(_) => {
-                self.counters.receive_failures += 1;
+        let turn_start = self.now();
+        loop {
+            let batch_start = self.now();
+            if !self.receive_batch(index, batch_start) {
                 return;
             }
+            let now = self.now();
+            if now.since(batch_start) < GATHER_WORTHWHILE || now.since(turn_start) > GATHER_AT_MOST
+            {
+                return;
+            }
+        }
+    }
+
+    /// One batch; false if nothing waited.
+    fn receive_batch(&mut self, index: usize, now: Time) -> bool {
+        let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
+            Ok(messages) => messages,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => {
+                self.counters.receive_failures += 1;
+                return false;
+            }
         };
-        let now = self.now();
         for message in 0..messages {
             self.handle_message(now, index, message);
             if self.datagrams_since_flush >= FLUSH_AFTER_DATAGRAMS {
                 self.flush();
             }
         }
+        true
     }
 
     fn handle_message(&mut self, now: Time, socket: usize, message: usize) {
@@ -173,6 +199,7 @@ impl<C: Core> EngineThread<C> {
         }
         let path = Path {
             socket: socket as u8,
+            local: received.notes.local,
             remote: received.remote,
         };
         let length = received.contents.len();
@@ -187,6 +214,9 @@ impl<C: Core> EngineThread<C> {
         }
         for datagram in received.contents.chunks_mut(datagram_bytes) {
             self.core.handle_datagram(now, path, datagram);
+        }
+        if self.wipes_received {
+            received.contents.fill(0);
         }
         let before = self.datagrams_received / DELAY_SAMPLE_INTERVAL;
         self.datagrams_received += datagrams;
@@ -284,6 +314,12 @@ impl<C: Core> EngineThread<C> {
         }
     }
 }
+
+/// A batch that took longer than this to serve was fanned out to many; the rest of its burst has likely come meanwhile. One
+/// served faster (a call of two) is not worth the extra system call.
+const GATHER_WORTHWHILE: Duration = Duration::from_micros(20);
+/// LIMIT: gathering ends after this, so that what came first waits no longer.
+const GATHER_AT_MOST: Duration = Duration::from_micros(200);
 
 /// Ends the process if the thread panics. A worker without its engine would look alive while every call is dead; a worker
 /// that died is seen at once, restarted by its supervisor, and its rooms rejoin. The panic's text is on stderr by then.

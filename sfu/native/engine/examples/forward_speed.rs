@@ -101,7 +101,7 @@ fn main() {
 fn meta_of(index: u64, payload: &[u8]) -> PacketMeta {
     let frame = index / 3;
     let mut info = describe(Codec::Vp8, payload).unwrap_or_default();
-    info.starts_frame = index % 3 == 0;
+    info.starts_frame = index.is_multiple_of(3);
     info.starts_keyframe = index == 0;
     if let Some(picture) = &mut info.picture {
         picture.picture_id = frame as u16 & 0x7fff;

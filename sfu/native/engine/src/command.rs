@@ -7,6 +7,7 @@ use wire::srtp::SrtpProfile;
 
 /// A command. The engine answers with `Result<(), CommandError>`; effects show as events and transmits.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // each variant's sentence tells its fields
 pub enum Command {
     /// Make a room.
     AddRoom { room: RoomId },
@@ -56,7 +57,7 @@ pub enum Command {
         source: Option<(ParticipantId, Tag)>,
         max_height: u16,
     },
-    /// The grant at ingress of one published m-line.
+    /// The grant at ingress of one published m-line; a new one has none.
     SetForwarding {
         participant: ParticipantId,
         mid: Tag,

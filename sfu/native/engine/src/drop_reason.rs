@@ -29,6 +29,8 @@ drop_reasons! {
     BadIntegrity => "bad_integrity",
     /// DTLS or SRTP from a tuple that ICE has not validated.
     UnknownTuple => "unknown_tuple",
+    /// A check, however authentic, from a tuple on which another participant was just heard.
+    ForeignTuple => "foreign_tuple",
     /// DTLS datagrams faster than the handshake needs, or longer than a datagram may be.
     DtlsLimit => "dtls_limit",
     /// SRTP before the handshake ended.

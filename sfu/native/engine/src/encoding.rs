@@ -163,6 +163,12 @@ impl Encoding {
         }
     }
 
+    /// Begin anew, as if the sender had.
+    pub(crate) fn interrupt(&mut self) {
+        self.media = self.media.take().map(|before| before.begun_anew());
+        self.forget_continuity();
+    }
+
     pub(crate) fn is_alive(&self, now: Time) -> bool {
         self.has_flowed_within(now, ENCODING_SILENCE)
     }

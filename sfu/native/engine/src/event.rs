@@ -5,6 +5,7 @@ use wire::extensions::Tag;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // each variant's sentence tells its fields
 pub enum Event {
     /// A handshake datagram from a validated tuple.
     Dtls {

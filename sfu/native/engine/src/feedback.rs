@@ -48,13 +48,13 @@ impl Engine {
                 self.handle_report_blocks(now, key, blocks);
             }
             RtcpPacket::ReceiverReport { blocks, .. } => {
-                self.handle_report_blocks(now, key, blocks)
+                self.handle_report_blocks(now, key, blocks);
             }
             RtcpPacket::Nack { media_ssrc, pairs } => {
-                self.handle_nack(now, key, media_ssrc, &pairs)
+                self.handle_nack(now, key, media_ssrc, &pairs);
             }
             RtcpPacket::PictureLossIndication { media_ssrc } => {
-                self.handle_keyframe_request(now, key, media_ssrc)
+                self.handle_keyframe_request(now, key, media_ssrc);
             }
             RtcpPacket::FullIntraRequest { entries } => {
                 for (ssrc, _) in entries {

@@ -12,8 +12,12 @@ use wire::stun::BindingRequest;
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the old credentials and tuples serve after an ICE restart that nobody completes.
 const RESTART_WINDOW: Duration = Duration::from_secs(30);
-/// LIMIT: validated tuples per transport; the one checked longest ago gives way, never the selected one.
-const MAX_TUPLES: usize = 8;
+/// A tuple cannot have passed to somebody else while its holder was heard on it this lately: a little more than the longest
+/// interval between two consent checks (RFC 7675 §5.1: 5 s, randomized by a fifth).
+const TUPLE_HOLD: Duration = Duration::from_millis(6_500);
+/// LIMIT: validated tuples per transport: a handful of addresses of the client's times those that we announce. The one checked
+/// longest ago gives way, never the selected one.
+const MAX_TUPLES: usize = 16;
 
 /// Short-term credentials of one ICE generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,15 @@ pub struct CheckOutcome {
     pub is_selected: bool,
     /// The transport was not connected before.
     pub became_connected: bool,
+}
+
+/// Under which credentials a request was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// The present ones.
+    Current,
+    /// Those before the last ICE restart.
+    Previous,
 }
 
 /// Why a request was refused.
@@ -125,6 +138,23 @@ impl IceAgent {
         self.tuples.iter().map(|tuple| tuple.path)
     }
 
+    /// True if the other side checked us over `path` so lately that nobody else can have got the address since.
+    pub fn is_heard_on(&self, now: Time, path: Path) -> bool {
+        self.tuples
+            .iter()
+            .any(|tuple| tuple.path == path && now.since(tuple.last_check) < TUPLE_HOLD)
+    }
+
+    /// Another transport proved to hold this tuple now. True if that cost us the selected pair.
+    pub fn forget_path(&mut self, path: Path) -> bool {
+        self.tuples.retain(|tuple| tuple.path != path);
+        if self.selected != Some(path) {
+            return false;
+        }
+        self.selected = None;
+        std::mem::take(&mut self.is_connected)
+    }
+
     /// Judge a binding request that came over `path` for one of our ufrags.
     ///
     /// # Errors
@@ -135,6 +165,15 @@ impl IceAgent {
         path: Path,
         request: &BindingRequest<'_>,
     ) -> Result<CheckOutcome, CheckRefusal> {
+        let generation = self.verify_check(request)?;
+        Ok(self.apply_check(now, path, request.is_nominating, generation))
+    }
+
+    /// Authenticate a binding request for one of our ufrags, and tell which generation it belongs to.
+    ///
+    /// # Errors
+    /// `CheckRefusal`.
+    pub fn verify_check(&self, request: &BindingRequest<'_>) -> Result<Generation, CheckRefusal> {
         let is_current = request.local_ufrag == self.current.local_ufrag;
         let credentials = match &self.previous {
             _ if is_current => &self.current,
@@ -153,7 +192,11 @@ impl IceAgent {
         if matches!(request.role, Some((false, _))) {
             return Err(CheckRefusal::RoleConflict);
         }
-        Ok(self.apply_check(now, path, request.is_nominating, is_current))
+        Ok(if is_current {
+            Generation::Current
+        } else {
+            Generation::Previous
+        })
     }
 
     /// Expire consent and the previous generation. Returns true if the transport just lost its pair.
@@ -188,33 +231,32 @@ impl IceAgent {
         consent.chain(restart).min().unwrap_or(Time::NEVER)
     }
 
-    fn apply_check(
+    /// Take an authenticated request in.
+    pub fn apply_check(
         &mut self,
         now: Time,
         path: Path,
         is_nominating: bool,
-        is_current: bool,
+        generation: Generation,
     ) -> CheckOutcome {
+        let is_current = generation == Generation::Current;
         let mut outcome = CheckOutcome {
             new_path: None,
             evicted: None,
             is_selected: false,
             became_connected: false,
         };
-        match self.tuples.iter_mut().find(|tuple| tuple.path == path) {
-            Some(tuple) => {
-                tuple.last_check = now;
-                tuple.is_current |= is_current;
-            }
-            None => {
-                outcome.evicted = self.evict_if_full();
-                self.tuples.push(Tuple {
-                    path,
-                    last_check: now,
-                    is_current,
-                });
-                outcome.new_path = Some(path);
-            }
+        if let Some(tuple) = self.tuples.iter_mut().find(|tuple| tuple.path == path) {
+            tuple.last_check = now;
+            tuple.is_current |= is_current;
+        } else {
+            outcome.evicted = self.evict_if_full();
+            self.tuples.push(Tuple {
+                path,
+                last_check: now,
+                is_current,
+            });
+            outcome.new_path = Some(path);
         }
         // A nomination under the old credentials cannot take over from one under the new.
         let selected_is_current = self
@@ -250,3 +292,7 @@ impl IceAgent {
         Some(self.tuples.swap_remove(index).path)
     }
 }
+
+#[cfg(test)]
+#[path = "ice_tests.rs"]
+mod tests;

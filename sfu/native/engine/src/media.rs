@@ -54,7 +54,7 @@ impl Engine {
             )
             .map_err(drop_reason)?;
         let packet = &datagram[..length];
-        let extensions = extensions::parse(packet, &header, &participant.extension_ids);
+        let extensions = extensions::parse(packet, &header, participant.ssrcs.extension_ids());
         if let Some(number) = extensions.transport_sequence_number {
             participant.feedback.handle_packet(now, number);
         }
@@ -65,51 +65,51 @@ impl Engine {
             feedback_due,
         );
 
-        let binding = match participant.ssrcs.get(header.ssrc) {
-            Some(binding) => binding,
-            None => {
-                let owners = &mut self
-                    .rooms
-                    .get_mut(&participant.room)
-                    .ok_or(DropReason::UnknownSsrc)?
-                    .ssrc_owners;
-                if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
-                    return Err(DropReason::ForeignSsrc);
-                }
-                let binding = participant.ssrcs.resolve(
-                    &participant.published_configs,
-                    header.ssrc,
-                    header.payload_type,
-                    &extensions,
-                )?;
-                owners.insert(header.ssrc, key);
-                binding
+        let binding = if let Some(binding) = participant.ssrcs.get(header.ssrc) {
+            binding
+        } else {
+            let owners = &mut self
+                .rooms
+                .get_mut(&participant.room)
+                .ok_or(DropReason::UnknownSsrc)?
+                .ssrc_owners;
+            if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
+                return Err(DropReason::ForeignSsrc);
             }
+            let binding = participant.ssrcs.resolve(
+                &participant.published_configs,
+                header.ssrc,
+                header.payload_type,
+                &extensions,
+            )?;
+            owners.insert(header.ssrc, key);
+            binding
         };
         let publication = participant
             .published
             .get(usize::from(binding.track))
             .ok_or(DropReason::UnknownSsrc)?;
-        if !publication.is_allowed {
-            return Err(DropReason::NotGranted);
-        }
         let track = publication.track;
         let entry = self.tracks.get_mut(track).ok_or(DropReason::UnknownSsrc)?;
-        let received = entry
-            .track
-            .handle_rtp(now, binding, &header, &extensions, packet)?;
-        self.counters.retransmissions_received +=
-            u64::from(received.filled_gap && binding.is_retransmission);
-        let index = usize::from(received.encoding);
-        if received.starts_keyframe {
-            entry.keyframes[index].handle_keyframe();
+        if !entry.is_allowed {
+            return Err(DropReason::NotGranted);
         }
+        let result = entry
+            .track
+            .handle_rtp(now, binding, &header, &extensions, packet);
         let track_due = entry.track.next_timeout();
         self.timers.schedule(
             &mut participant.deadline,
             Owner::Participant(key),
             track_due,
         );
+        let received = result?;
+        self.counters.retransmissions_received +=
+            u64::from(received.filled_gap && binding.is_retransmission);
+        let index = usize::from(received.encoding);
+        if received.starts_keyframe {
+            entry.keyframes[index].handle_keyframe();
+        }
         Ok((track, received))
     }
 
@@ -123,16 +123,21 @@ impl Engine {
             track,
             encoding: received.encoding,
         };
+        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
+        let (kind, room_id) = (entry.track.config().kind, entry.room);
+        let number = received.extended_sequence_number;
         if received.is_restart {
             self.restart_listeners(now, from);
+            if kind == Kind::Video && !received.is_padding {
+                // Each has begun anew from the cache, or waits for a keyframe.
+                return Ok(());
+            }
         }
         if received.is_padding {
-            self.close_gap(now, from, received.extended_sequence_number);
+            self.close_gap(now, from, number);
             return Err(DropReason::PaddingOnly);
         }
-        let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
-        if entry.track.config().kind == Kind::Audio {
-            let room_id = entry.room;
+        if kind == Kind::Audio {
             let room = self
                 .rooms
                 .get_mut(&room_id)
@@ -144,33 +149,17 @@ impl Engine {
             if let Some(slots) = room.voices.poll_slots() {
                 self.apply_audio_slots(now, room_id, slots);
             }
-            // Silence of a carried voice is left out stream by stream, so that each closes the gap in its own numbers.
+            // Silence of a carried voice is left out stream by stream: each keeps a packet now and then.
             if decision == Decision::Drop(DropReason::NotSelected) {
+                self.close_gap(now, from, number);
                 return Err(DropReason::NotSelected);
             }
         }
-        self.fan_out(now, from, received.extended_sequence_number);
+        self.fan_out(now, from, number);
         Ok(())
     }
 
-    /// The sender began anew: its numbers and pictures have no relation to those before, so every listener switches to it
-    /// as to another source.
-    fn restart_listeners(&mut self, now: Time, from: EncodingKey) {
-        let Some(entry) = self.tracks.get(from.track) else {
-            return;
-        };
-        for listener in entry.listeners[usize::from(from.encoding)].clone() {
-            if let Some(participant) = self.participants.get_mut(listener.participant) {
-                participant.subscribed[usize::from(listener.subscription)]
-                    .stream
-                    .source_gone(from);
-            }
-            self.sync_listening(listener);
-            self.reselect(now, listener);
-        }
-    }
-
-    /// A number of the source carries no media: listeners go on as if it had never been.
+    /// A number that will not be sent: whoever carries the encoding numbers on without it.
     fn close_gap(&mut self, now: Time, from: EncodingKey, number: u64) {
         let Some(entry) = self.tracks.get(from.track) else {
             return;
@@ -179,16 +168,37 @@ impl Engine {
             let Some(participant) = self.participants.get_mut(listener.participant) else {
                 continue;
             };
-            if participant.transport.open_output(now)
-                && self
-                    .outgoing
-                    .list(participant, listener.participant)
-                    .is_ok()
-            {
-                let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
-                stream.skip_packet(now, from, number, &mut participant.transport.output);
+            if !participant.transport.open_output(now) {
+                continue;
+            }
+            let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
+            stream.skip_packet(now, from, number, &mut participant.transport.output);
+            if !participant.transport.output.is_empty() {
+                // Only a number that came too late is sent, as padding; a full output takes that one more.
+                let _ = self.outgoing.list(participant, listener.participant);
             }
         }
+    }
+
+    /// The sender of an encoding began anew: its numbers and timestamps have nothing to do with those before, so every
+    /// stream that carries it switches, from it to it.
+    fn restart_listeners(&mut self, now: Time, from: EncodingKey) {
+        let Some(entry) = self.tracks.get(from.track) else {
+            return;
+        };
+        for listener in entry.listeners[usize::from(from.encoding)].clone() {
+            self.restart_stream(now, listener, from);
+        }
+    }
+
+    /// Let one stream begin `from` anew, as if it had never carried it.
+    pub(crate) fn restart_stream(&mut self, now: Time, listener: Listener, from: EncodingKey) {
+        if let Some(participant) = self.participants.get_mut(listener.participant) {
+            participant.subscribed[usize::from(listener.subscription)]
+                .stream
+                .restart(from);
+        }
+        self.reselect(now, listener);
     }
 
     /// Write one stored packet to everybody who listens to its encoding.

@@ -10,18 +10,18 @@ use crate::timer_queue::Deadline;
 use crate::transport::Transport;
 use std::collections::HashMap;
 use std::time::Duration;
-use wire::extensions::{ExtensionIds, Tag};
+use wire::extensions::Tag;
 
 /// A participant.
 pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
     pub(crate) room: RoomId,
     pub(crate) transport: Transport,
+    /// Those of ours that lead here: the present one, and after an ICE restart the one before.
+    pub(crate) routed_ufrags: Vec<String>,
     pub(crate) deadline: Deadline,
     /// SSRC of our receiver reports and feedback.
     pub(crate) own_ssrc: u32,
-    /// Of all m-lines it sends on: BUNDLE makes an id mean one thing over all of them (RFC 8843 §9.1).
-    pub(crate) extension_ids: ExtensionIds,
     pub(crate) ssrcs: SsrcTable,
     pub(crate) feedback: FeedbackRecorder,
     pub(crate) published: Vec<Publication>,
@@ -29,6 +29,8 @@ pub(crate) struct Participant {
     pub(crate) published_configs: Vec<PublishConfig>,
     pub(crate) publisher_clock: Option<PublisherClock>,
     pub(crate) subscribed: Vec<Subscription>,
+    /// SSRCs of send streams given up: under the same SRTP keys they must never begin anew.
+    pub(crate) spent_ssrcs: Vec<u32>,
     pub(crate) reports_due: Time,
     pub(crate) quality_due: Time,
     pub(crate) round_trip: Option<Duration>,
@@ -42,8 +44,6 @@ pub(crate) struct Participant {
 pub(crate) struct Publication {
     pub(crate) mid: Tag,
     pub(crate) track: TrackKey,
-    /// The grant at ingress.
-    pub(crate) is_allowed: bool,
 }
 
 /// A receive-only m-line and the stream that feeds it.
@@ -88,15 +88,12 @@ impl Participants {
     pub(crate) fn insert(&mut self, participant: Participant) -> ParticipantKey {
         let id = participant.id;
         let boxed = Some(Box::new(participant));
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.slots[index as usize] = boxed;
-                index
-            }
-            None => {
-                self.slots.push(boxed);
-                self.slots.len() as u32 - 1
-            }
+        let index = if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = boxed;
+            index
+        } else {
+            self.slots.push(boxed);
+            self.slots.len() as u32 - 1
         };
         self.by_id.insert(id, ParticipantKey(index));
         ParticipantKey(index)
@@ -129,3 +126,7 @@ impl Participants {
         self.by_id.len()
     }
 }
+
+#[cfg(test)]
+#[path = "participant_tests.rs"]
+mod tests;

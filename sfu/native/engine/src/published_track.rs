@@ -106,9 +106,23 @@ impl PublishedTrack {
         &self.config
     }
 
+    /// True if `set_config` with this would keep the track running.
+    pub fn is_compatible(&self, config: &PublishConfig) -> bool {
+        self.config.kind == config.kind
+            && self.config.codecs == config.codecs
+            && self.config.rids == config.rids
+    }
+
+    /// Nothing before now is asked for, kept or continued; numbers go on above all those before.
+    pub fn interrupt(&mut self) {
+        for encoding in &mut self.encodings {
+            encoding.interrupt();
+        }
+    }
+
     /// Renegotiated: keeps running, unless codecs or rids changed. Then everything begins anew.
     pub fn set_config(&mut self, config: PublishConfig) {
-        let is_same = self.config.codecs == config.codecs && self.config.rids == config.rids;
+        let is_same = self.is_compatible(&config);
         self.config = config;
         if !is_same {
             self.make_encodings();

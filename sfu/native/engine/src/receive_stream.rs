@@ -89,6 +89,12 @@ impl ReceiveStream {
         }
     }
 
+    /// The same SSRC, as if nothing had been received, with numbers above all those before.
+    #[must_use]
+    pub fn begun_anew(&self) -> Self {
+        Self::after(self, self.ssrc, self.clock_rate)
+    }
+
     /// Count a packet of `size_bytes` that arrived on this SSRC itself (not a retransmission for it).
     /// `None`: far behind, and no restart yet confirmed.
     pub fn handle_packet(

@@ -84,7 +84,7 @@ impl Engine {
         if let Some((about, ntp_time, arrival)) = participant.reference_time.take() {
             let delay = (now.since(arrival).as_micros() * 65_536 / 1_000_000) as u32;
             output.send_rtcp(|out| {
-                rtcp::write_dlrr(out, own_ssrc, about, (ntp_time >> 16) as u32, delay)
+                rtcp::write_dlrr(out, own_ssrc, about, (ntp_time >> 16) as u32, delay);
             });
         }
         let mut reports = participant

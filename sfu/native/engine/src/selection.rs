@@ -8,7 +8,7 @@ use crate::layer_selection::{LayerState, choose_encoding};
 use crate::media_config::MAX_ENCODINGS;
 use crate::send_stream::{SourceClock, Wanted};
 use crate::time::Time;
-use crate::track_table::{Listener, TrackEntry};
+use crate::track_table::{Listener, TrackEntry, enter, leave};
 use std::time::Duration;
 use wire::extensions::Tag;
 
@@ -60,10 +60,10 @@ impl Engine {
             return;
         }
         if let Some(entry) = before.and_then(|key| self.tracks.get_mut(key)) {
-            entry.wishers.retain(|other| *other != listener);
+            leave(&mut entry.wishers, listener);
         }
         if let Some(entry) = track.and_then(|key| self.tracks.get_mut(key)) {
-            entry.wishers.push(listener);
+            enter(&mut entry.wishers, listener);
         }
     }
 
@@ -77,7 +77,7 @@ impl Engine {
         let stream = &mut subscription.stream;
         let carried = stream.current();
         let wanted = entry.and_then(|entry| {
-            if !stream.can_decode(&entry.track.config().codecs) {
+            if !entry.is_allowed || !stream.can_decode(&entry.track.config().codecs) {
                 return None;
             }
             let encoding = choose(entry, subscription.max_height)?;
@@ -95,9 +95,14 @@ impl Engine {
                 clock: source_clock(entry, encoding.encoding),
             })),
             // A source that is published but silent for now keeps its stream: its layers may come back.
-            (Some(_), None)
-                if subscription.max_height > 0
-                    && carried.map(|c| c.track) == subscription.track => {}
+            (Some(entry), None)
+                if entry.is_allowed
+                    && subscription.max_height > 0
+                    && stream
+                        .listens_to()
+                        .iter()
+                        .flatten()
+                        .any(|own| Some(own.track) == subscription.track) => {}
             _ => stream.select(None),
         }
         let needs_keyframe = stream.needs_keyframe();

@@ -179,6 +179,22 @@ impl SendStream {
         self.pending.take_if(|pending| pending.encoding == encoding);
     }
 
+    /// What it carries begins anew (the sender restarted, or packets were missed that nobody will send): wait for a point
+    /// where it can be taken up again.
+    pub fn restart(&mut self, encoding: EncodingKey) {
+        let Some(current) = self.current.take_if(|current| current.encoding == encoding) else {
+            return;
+        };
+        let (max_spatial, max_temporal) = current.layers.wanted();
+        self.pending.get_or_insert(Pending {
+            encoding,
+            payloads: current.payloads,
+            max_spatial,
+            max_temporal,
+            clock: None,
+        });
+    }
+
     /// Better knowledge of a source's clock.
     pub fn set_source_clock(&mut self, encoding: EncodingKey, clock: SourceClock) {
         if self.current() == Some(encoding) {

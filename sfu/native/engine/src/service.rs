@@ -29,21 +29,20 @@ impl Engine {
                 is_connected: false,
             });
         }
-        let tracks: Vec<TrackKey> = match self.participants.get(key) {
-            Some(participant) => participant
-                .published
-                .iter()
-                .map(|publication| publication.track)
-                .collect(),
-            None => return,
-        };
-        for track in &tracks {
-            self.service_track(now, key, *track);
+        let mut index = 0;
+        while let Some(track) = self.published_track(key, index) {
+            self.service_track(now, key, track);
+            index += 1;
         }
         self.send_feedback(now, key);
         self.send_reports(now, key);
         self.report_quality(now, key);
-        self.schedule_participant(now, key, &tracks);
+        self.schedule_participant(now, key);
+    }
+
+    fn published_track(&self, key: ParticipantKey, index: usize) -> Option<TrackKey> {
+        let publication = self.participants.get(key)?.published.get(index)?;
+        Some(publication.track)
     }
 
     pub(crate) fn service_room(&mut self, now: Time, room_id: RoomId) {
@@ -105,6 +104,7 @@ impl Engine {
     /// NACKs and keyframe requests of one track.
     fn send_track_feedback(&mut self, now: Time, key: ParticipantKey, track: TrackKey) {
         let mut numbers = std::mem::take(&mut self.scratch.numbers);
+        numbers.clear();
         let is_open = self.open_output(now, key);
         if let (Some(entry), Some(participant), true) = (
             self.tracks.get_mut(track),
@@ -134,14 +134,20 @@ impl Engine {
                     .encodings()
                     .get(usize::from(encoding))
                     .and_then(|state| state.media_ssrc);
-                if let Some(media_ssrc) = media_ssrc
-                    && limiter.poll(now, participant.round_trip)
+                // Polled in any case: a request that nobody can be told of must not stay due.
+                if limiter.poll(now, participant.round_trip)
+                    && let Some(media_ssrc) = media_ssrc
                 {
                     self.counters.keyframe_requests_sent += 1;
                     output.send_rtcp(|out| {
-                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc)
+                        rtcp::write_picture_loss_indication(out, own_ssrc, media_ssrc);
                     });
                 }
+            }
+        } else if let Some(entry) = self.tracks.get_mut(track) {
+            // Nobody can be asked now: the tries count all the same, or they would stay due.
+            for encoding in 0..entry.track.encoding_count() {
+                entry.track.poll_nacks(now, encoding, None, &mut numbers);
             }
         }
         self.scratch.numbers = numbers;
@@ -179,20 +185,20 @@ impl Engine {
         self.push_event(event);
     }
 
-    fn schedule_participant(&mut self, now: Time, key: ParticipantKey, tracks: &[TrackKey]) {
+    fn schedule_participant(&mut self, now: Time, key: ParticipantKey) {
         let Some(participant) = self.participants.get_mut(key) else {
             return;
         };
         let is_ready = participant.transport.is_ready();
         let mut due = participant.transport.ice.next_timeout();
-        for track in tracks {
-            if let Some(entry) = self.tracks.get(*track) {
+        for publication in &participant.published {
+            if let Some(entry) = self.tracks.get(publication.track) {
                 due = due.min(entry.track.next_timeout());
                 if is_ready {
                     due = entry
                         .keyframes
                         .iter()
-                        .map(|limiter| limiter.next_timeout())
+                        .map(super::keyframe_limiter::KeyframeLimiter::next_timeout)
                         .fold(due, Time::min);
                 }
             }

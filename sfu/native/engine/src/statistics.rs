@@ -15,9 +15,9 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Media packets written to subscribers, retransmissions apart.
     pub rtp_packets_forwarded: u64,
-    /// NACKed sequence numbers from subscribers.
+    /// `NACKed` sequence numbers from subscribers.
     pub nacks_received: u64,
-    /// Sequence numbers NACKed to publishers.
+    /// Sequence numbers `NACKed` to publishers.
     pub nacks_sent: u64,
     /// Packets resent to subscribers.
     pub retransmissions_sent: u64,

@@ -84,10 +84,10 @@ impl PublisherClock {
     pub fn handle_report(&mut self, ntp_time: u64, arrival: Time) {
         let offset = Self::offset(ntp_time, arrival);
         let change = offset.wrapping_sub(self.offset_nanos);
-        self.offset_nanos = if change < 0 || change > Self::STEP_NANOS {
-            offset
-        } else {
+        self.offset_nanos = if (0..=Self::STEP_NANOS).contains(&change) {
             self.offset_nanos + change.min(Self::DRIFT_NANOS)
+        } else {
+            offset
         };
     }
 
@@ -108,3 +108,7 @@ const fn ntp_nanos(ntp_time: u64) -> i64 {
     let fraction = (((ntp_time & 0xffff_ffff) * 1_000_000_000) >> 32) as i64;
     seconds.wrapping_mul(1_000_000_000).wrapping_add(fraction)
 }
+
+#[cfg(test)]
+#[path = "time_tests.rs"]
+mod tests;

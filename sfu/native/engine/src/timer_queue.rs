@@ -20,6 +20,12 @@ impl Default for Deadline {
     }
 }
 
+impl<K: Ord + Copy> Default for TimerQueue<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Ord + Copy> TimerQueue<K> {
     /// Nothing waits.
     pub fn new() -> Self {
@@ -60,3 +66,7 @@ impl Deadline {
         is_due
     }
 }
+
+#[cfg(test)]
+#[path = "timer_queue_tests.rs"]
+mod tests;

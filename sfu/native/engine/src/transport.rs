@@ -10,7 +10,7 @@ use wire::srtp::{SrtpError, SrtpReceiver, SrtpSender};
 
 /// LIMIT: bytes waiting for one transport between two flushes. A keyframe cache start and a batch of ordinary traffic fit.
 const MAX_OUTPUT_BYTES: usize = 512 * 1024;
-/// LIMIT: handshake datagrams taken from one transport per `DTLS_WINDOW`; a ClientHello in two fragments, resent every 50 ms,
+/// LIMIT: handshake datagrams taken from one transport per `DTLS_WINDOW`; a `ClientHello` in two fragments, resent every 50 ms,
 /// needs a tenth of it.
 const DTLS_DATAGRAMS_PER_WINDOW: u32 = 200;
 const DTLS_WINDOW: Duration = Duration::from_secs(10);
@@ -115,14 +115,6 @@ impl Output {
         self.end_datagram(start, is_protected);
     }
 
-    /// Queue a datagram that is not SRTP.
-    pub(crate) fn send_plain(&mut self, path: Path, datagram: &[u8]) {
-        self.path = Some(path);
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(datagram);
-        self.end_datagram(start, true);
-    }
-
     /// Give the burst its buffers back to `pool` and return what was counted: (forwarded, retransmitted) packets.
     pub(crate) fn clear(&mut self, pool: &mut BufferPool) -> (u64, u64) {
         self.is_listed = false;
@@ -224,3 +216,7 @@ impl BufferPool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

@@ -39,6 +39,7 @@ fn strangers_get_no_answer_and_make_no_state() {
     harness.join(vec![], 1);
     let stranger = engine::Path {
         socket: 0,
+        local: None,
         remote: ([10, 0, 0, 9], 9).into(),
     };
     let before = harness.engine.statistics().gauges;
@@ -309,7 +310,7 @@ fn lost_packets_are_asked_for_and_resent_to_who_missed_them() {
     let fifth = harness.clients[viewer].stream(2_200)[4].clone();
     harness.run(Duration::from_millis(500));
     harness.send_rtcp(viewer, |out| {
-        rtcp::write_nack(out, 1, 2_200, &[fifth.header.sequence_number])
+        rtcp::write_nack(out, 1, 2_200, &[fifth.header.sequence_number]);
     });
 
     let resent = harness.clients[viewer].stream(2_201);
@@ -340,7 +341,7 @@ fn keyframe_requests_of_many_viewers_become_one() {
         for viewer in &viewers {
             let ssrc = (*viewer as u32 + 1) * 1_000 + 200;
             harness.send_rtcp(*viewer, |out| {
-                rtcp::write_picture_loss_indication(out, 1, ssrc)
+                rtcp::write_picture_loss_indication(out, 1, ssrc);
             });
         }
         camera.send_frame(&mut harness, &[]);

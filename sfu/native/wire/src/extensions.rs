@@ -207,11 +207,11 @@ impl<'a> Extensions<'a> {
             self.repaired_rid = Some(data);
         } else if id == ids.video_orientation {
             self.video_orientation = data.first().copied();
-        } else if id == ids.playout_delay {
-            if let &[a, b, c] = data {
-                let (a, b, c) = (u16::from(a), u16::from(b), u16::from(c));
-                self.playout_delay = Some((a << 4 | b >> 4, (b & 0x0f) << 8 | c));
-            }
+        } else if id == ids.playout_delay
+            && let &[a, b, c] = data
+        {
+            let (a, b, c) = (u16::from(a), u16::from(b), u16::from(c));
+            self.playout_delay = Some((a << 4 | b >> 4, (b & 0x0f) << 8 | c));
         }
     }
 }

@@ -10,7 +10,22 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Make the tables, those that others refer to first."""
+    _create_audit_records()
+    _create_bodies()
+    _create_people()
+    _create_email_confirmations()
+    _create_mails()
+    _create_person_identities()
+    _create_terms_acceptances()
+    _create_units()
+    _create_web_sessions()
+    _create_role_assignments()
+    _create_role_requests()
+    _refuse_changes_of_audit_records()
+
+
+def _create_audit_records() -> None:
     op.create_table(
         "audit_records",
         sa.Column(
@@ -35,6 +50,8 @@ def upgrade() -> None:
             "ix_audit_records_object", ["object_kind", "object_id", "number"], unique=False
         )
 
+
+def _create_bodies() -> None:
     op.create_table(
         "bodies",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -46,6 +63,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bodies")),
         sa.UniqueConstraint("name_key", name=op.f("uq_bodies_name_key")),
     )
+
+
+def _create_people() -> None:
     op.create_table(
         "people",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -67,6 +87,8 @@ def upgrade() -> None:
     with op.batch_alter_table("people", schema=None) as batch_op:
         batch_op.create_index("ix_people_email", ["email"], unique=False)
 
+
+def _create_email_confirmations() -> None:
     op.create_table(
         "email_confirmations",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -88,6 +110,8 @@ def upgrade() -> None:
             "ix_email_confirmations_person", ["person_id", "created_at"], unique=False
         )
 
+
+def _create_mails() -> None:
     op.create_table(
         "mails",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -109,6 +133,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_mails_due", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_mails_person", ["person_id", "created_at"], unique=False)
 
+
+def _create_person_identities() -> None:
     op.create_table(
         "person_identities",
         sa.Column("subject_hash", sa.String(length=64), nullable=False),
@@ -123,6 +149,8 @@ def upgrade() -> None:
             batch_op.f("ix_person_identities_person_id"), ["person_id"], unique=False
         )
 
+
+def _create_terms_acceptances() -> None:
     op.create_table(
         "terms_acceptances",
         sa.Column("person_id", sa.String(length=32), nullable=False),
@@ -133,6 +161,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("person_id", "terms_version", name=op.f("pk_terms_acceptances")),
     )
+
+
+def _create_units() -> None:
     op.create_table(
         "units",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -146,6 +177,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_units")),
         sa.UniqueConstraint("body_id", "name_key", name=op.f("uq_units_body_id_name_key")),
     )
+
+
+def _create_web_sessions() -> None:
     op.create_table(
         "web_sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -166,6 +200,8 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_web_sessions_person_id"), ["person_id"], unique=False)
 
+
+def _create_role_assignments() -> None:
     op.create_table(
         "role_assignments",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -202,6 +238,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("ended_at IS NULL"),
         )
 
+
+def _create_role_requests() -> None:
     op.create_table(
         "role_requests",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -238,7 +276,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'pending'"),
             sqlite_where=sa.text("status = 'pending'"),
         )
-    _refuse_changes_of_audit_records()
 
 
 def _refuse_changes_of_audit_records() -> None:

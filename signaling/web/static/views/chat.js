@@ -23,7 +23,11 @@ export class ChatView {
     this.send = send;
     this.time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
     this.list = element('ul', { class: 'chat-list' });
-    this.log = element('div', { class: 'chat-log', role: 'log', 'aria-label': translate('panel.chat'), tabindex: '0' }, this.list);
+    this.log = element(
+      'div',
+      { class: 'chat-log', role: 'log', 'aria-label': translate('panel.chat'), tabindex: '0' },
+      this.list,
+    );
     this.empty = element('p', { class: 'chat-empty' }, translate('panel.chat_empty'));
     this.input = element('textarea', { id: 'chat-input', class: 'chat-input', rows: 2, maxlength: MAX_TEXT });
     this.input.addEventListener('keydown', (event) => {
@@ -31,13 +35,28 @@ export class ChatView {
       event.preventDefault();
       void this.#submit();
     });
-    this.button = element('button', { type: 'submit', class: 'govgr-btn govgr-btn-primary chat-send' }, translate('panel.chat_send'));
-    const form = element('form', { class: 'chat-form' }, element('label', { for: 'chat-input' }, translate('panel.chat_input')), this.input, this.button);
+    this.button = element(
+      'button',
+      { type: 'submit', class: 'govgr-btn govgr-btn-primary chat-send' },
+      translate('panel.chat_send'),
+    );
+    const form = element(
+      'form',
+      { class: 'chat-form' },
+      element('label', { for: 'chat-input' }, translate('panel.chat_input')),
+      this.input,
+      this.button,
+    );
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#submit();
     });
-    root.append(element('p', { class: 'chat-hint' }, translate('panel.chat_hint')), this.empty, this.log, form);
+    root.append(
+      element('p', { class: 'chat-hint' }, translate('panel.chat_hint')),
+      this.empty,
+      this.log,
+      form,
+    );
   }
 
   /** @param {RoomState} state */
@@ -47,7 +66,9 @@ export class ChatView {
     if (state.chat === this.#shown) return;
     const isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < FOLLOW_PX;
     const known = new Set(this.#shown);
-    this.list.append(...state.chat.filter((entry) => !known.has(entry)).map((entry) => this.#entry(entry, state)));
+    this.list.append(
+      ...state.chat.filter((entry) => !known.has(entry)).map((entry) => this.#entry(entry, state)),
+    );
     while (this.list.children.length > state.chat.length) this.list.firstElementChild?.remove();
     this.#shown = state.chat;
     setAttribute(this.empty, 'hidden', state.chat.length > 0);
@@ -63,7 +84,13 @@ export class ChatView {
     return element(
       'li',
       { class: `chat-entry${isOwn ? ' is-own' : ''}` },
-      element('div', { class: 'chat-head' }, element('strong', {}, author), ' ', element('time', { datetime: sentAt }, time)),
+      element(
+        'div',
+        { class: 'chat-head' },
+        element('strong', {}, author),
+        ' ',
+        element('time', { datetime: sentAt }, time),
+      ),
       element('p', { class: 'chat-text' }, text),
     );
   }

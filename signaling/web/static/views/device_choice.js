@@ -57,7 +57,12 @@ export class DeviceChoice {
 
   /** @param {string} key @param {HTMLSelectElement} select */
   #field(key, select) {
-    return element('div', { class: 'device-field' }, element('label', { for: select.id }, this.translate(key)), select);
+    return element(
+      'div',
+      { class: 'device-field' },
+      element('label', { for: select.id }, this.translate(key)),
+      select,
+    );
   }
 
   /** @param {HTMLSelectElement} select @param {MediaDeviceInfo[]} list @param {string} chosen */
@@ -71,8 +76,12 @@ export class DeviceChoice {
     const options = [{ value: '', text: this.translate('device.default') }, ...entries];
     const isSame =
       options.length === select.options.length &&
-      options.every(({ value, text }, index) => select.options[index]?.value === value && select.options[index]?.text === text);
-    if (!isSame) select.replaceChildren(...options.map(({ value, text }) => element('option', { value }, text)));
+      options.every(
+        ({ value, text }, index) =>
+          select.options[index]?.value === value && select.options[index]?.text === text,
+      );
+    if (!isSame)
+      select.replaceChildren(...options.map(({ value, text }) => element('option', { value }, text)));
     select.value = options.some(({ value }) => value === chosen) ? chosen : '';
   }
 }

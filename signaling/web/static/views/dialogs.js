@@ -15,8 +15,16 @@ let counter = 0;
 export function confirmDialog(translate, { title, text, yes }) {
   return new Promise((resolve) => {
     const dialog = newDialog(title, text === undefined ? [] : [element('p', { class: 'dialog-text' }, text)]);
-    const no = element('button', { type: 'button', class: 'govgr-btn govgr-btn-secondary', onclick: () => dialog.close() }, translate('confirm.no'));
-    const agree = element('button', { type: 'button', class: 'govgr-btn govgr-btn-warning', onclick: () => dialog.close('yes') }, yes);
+    const no = element(
+      'button',
+      { type: 'button', class: 'govgr-btn govgr-btn-secondary', onclick: () => dialog.close() },
+      translate('confirm.no'),
+    );
+    const agree = element(
+      'button',
+      { type: 'button', class: 'govgr-btn govgr-btn-warning', onclick: () => dialog.close('yes') },
+      yes,
+    );
     dialog.append(element('div', { class: 'dialog-buttons' }, agree, no));
     open(dialog, () => resolve(dialog.returnValue === 'yes'));
     no.focus();
@@ -29,7 +37,11 @@ export function confirmDialog(translate, { title, text, yes }) {
  */
 export function contentDialog(translate, title, ...content) {
   const dialog = newDialog(title, content);
-  const close = element('button', { type: 'button', class: 'govgr-btn govgr-btn-secondary', onclick: () => dialog.close() }, translate('panel.close'));
+  const close = element(
+    'button',
+    { type: 'button', class: 'govgr-btn govgr-btn-secondary', onclick: () => dialog.close() },
+    translate('panel.close'),
+  );
   dialog.append(element('div', { class: 'dialog-buttons' }, close));
   open(dialog, () => {});
 }
@@ -37,7 +49,12 @@ export function contentDialog(translate, title, ...content) {
 /** @param {string} title @param {(Node | string)[]} content */
 function newDialog(title, content) {
   const id = `dialog-title-${(counter += 1)}`;
-  return element('dialog', { class: 'dialog', 'aria-labelledby': id }, element('h2', { id, class: 'dialog-title' }, title), ...content);
+  return element(
+    'dialog',
+    { class: 'dialog', 'aria-labelledby': id },
+    element('h2', { id, class: 'dialog-title' }, title),
+    ...content,
+  );
 }
 
 /** @param {HTMLDialogElement} dialog @param {() => void} onClose */

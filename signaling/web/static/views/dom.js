@@ -4,13 +4,16 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /** Outlines on a 24 × 24 grid, drawn as strokes. @type {Record<string, string>} */
 const ICONS = {
-  microphone: 'M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5.5 11a6.5 6.5 0 0 0 13 0M12 17.5V21M8.5 21h7',
-  microphone_off: 'M9 9.5V11a3 3 0 0 0 4.7 2.5M15 11V6a3 3 0 0 0-5.8-1M5.5 11a6.5 6.5 0 0 0 10.3 5.2M18.5 11a6.5 6.5 0 0 1-.6 2.6M12 17.5V21M8.5 21h7M4 3l16 18',
+  microphone:
+    'M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5.5 11a6.5 6.5 0 0 0 13 0M12 17.5V21M8.5 21h7',
+  microphone_off:
+    'M9 9.5V11a3 3 0 0 0 4.7 2.5M15 11V6a3 3 0 0 0-5.8-1M5.5 11a6.5 6.5 0 0 0 10.3 5.2M18.5 11a6.5 6.5 0 0 1-.6 2.6M12 17.5V21M8.5 21h7M4 3l16 18',
   camera: 'M3 7h12v10H3zM15 11l6-3.5v9L15 13',
   camera_off: 'M8 7h7v6M15 17H3V7h1M15 11l6-3.5v9l-3-1.7M4 3l16 18',
   screen: 'M3 5h18v11H3zM9 20h6M12 16v4M12 13V8M9.5 10L12 7.5l2.5 2.5',
   hand: 'M7 13V6.5a1.5 1.5 0 0 1 3 0V11V4.5a1.5 1.5 0 0 1 3 0V11V5.5a1.5 1.5 0 0 1 3 0V12V8.5a1.5 1.5 0 0 1 3 0V15a6 6 0 0 1-6 6h-1a6 6 0 0 1-5-2.7L4 13.8a1.5 1.5 0 0 1 2.4-1.7L7 13',
-  participants: 'M9 11a3.5 3.5 0 1 0 0-7a3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0M16 4.3a3.5 3.5 0 0 1 0 6.4M18 14.2a6.5 6.5 0 0 1 3.5 5.8',
+  participants:
+    'M9 11a3.5 3.5 0 1 0 0-7a3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0M16 4.3a3.5 3.5 0 0 1 0 6.4M18 14.2a6.5 6.5 0 0 1 3.5 5.8',
   chat: 'M4 4h16v12H10l-4.5 4v-4H4zM8 8.5h8M8 11.5h5',
   gallery: 'M3.5 4.5h7v6h-7zM13.5 4.5h7v6h-7zM3.5 13.5h7v6h-7zM13.5 13.5h7v6h-7z',
   speaker_view: 'M3.5 4.5h17v10h-17zM3.5 17.5h5v2h-5zM10 17.5h4v2h-4zM15.5 17.5h5v2h-5z',
@@ -40,7 +43,8 @@ const ICONS = {
 export function element(name, props = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(props)) {
-    if (typeof value === 'function') made.addEventListener(key.slice(2), /** @type {EventListener} */ (value));
+    if (typeof value === 'function')
+      made.addEventListener(key.slice(2), /** @type {EventListener} */ (value));
     else setAttribute(made, key, /** @type {string | boolean | number | null | undefined} */ (value));
   }
   made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));

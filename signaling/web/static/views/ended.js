@@ -19,10 +19,19 @@ export function showEnded(code, reason, translate) {
     WITH_TEXT.has(known) ? translate(`ended.${known}_text`) : '',
     reason === '' ? '' : translate('ended.reason', { reason }),
   ];
-  const paragraphs = texts.filter((text) => text !== '').map((text) => element('p', { class: 'govgr-body' }, text));
-  const rejoin = element('button', { type: 'button', class: 'govgr-btn govgr-btn-primary', onclick: () => location.reload() }, translate('ended.rejoin'));
+  const paragraphs = texts
+    .filter((text) => text !== '')
+    .map((text) => element('p', { class: 'govgr-body' }, text));
+  const rejoin = element(
+    'button',
+    { type: 'button', class: 'govgr-btn govgr-btn-primary', onclick: () => location.reload() },
+    translate('ended.rejoin'),
+  );
   const home = element('a', { class: 'govgr-link', href: '/' }, translate('ended.home'));
-  byId('ended-body').replaceChildren(...paragraphs, element('div', { class: 'ended-actions' }, MAY_REJOIN.has(known) && rejoin, home));
+  byId('ended-body').replaceChildren(
+    ...paragraphs,
+    element('div', { class: 'ended-actions' }, MAY_REJOIN.has(known) && rejoin, home),
+  );
   root.hidden = false;
   title.focus();
 }

@@ -25,12 +25,26 @@ export class LobbyView {
   preview = element('video', { autoplay: true, playsinline: true, class: 'preview-video' });
   previewOff = element('p', { class: 'preview-off' });
   toggles = { camera: this.#toggle('camera'), microphone: this.#toggle('microphone') };
-  level = element('div', { class: 'level', role: 'meter', 'aria-valuemin': 0, 'aria-valuemax': METER_STEPS, 'aria-valuenow': 0 });
+  level = element('div', {
+    class: 'level',
+    role: 'meter',
+    'aria-valuemin': 0,
+    'aria-valuemax': METER_STEPS,
+    'aria-valuenow': 0,
+  });
   levelHint = element('p', { class: 'level-hint' });
   failures = element('div', { class: 'device-failures', 'aria-live': 'polite' });
   failureText = element('p', { class: 'govgr-body' });
   failure = element('div', { class: 'govgr-error-summary', role: 'alert', tabindex: '-1', hidden: true });
-  name = element('input', { id: 'name', class: 'govgr-input', type: 'text', autocomplete: 'name', maxlength: 80, 'aria-required': 'true', 'aria-describedby': 'name-hint' });
+  name = element('input', {
+    id: 'name',
+    class: 'govgr-input',
+    type: 'text',
+    autocomplete: 'name',
+    maxlength: 80,
+    'aria-required': 'true',
+    'aria-describedby': 'name-hint',
+  });
   nameError = element('p', { id: 'name-error', class: 'govgr-error-message', hidden: true });
   role = element('select', { id: 'role', class: 'govgr-select device-select' });
   how = element('p', { class: 'lobby-how', role: 'status' });
@@ -49,6 +63,8 @@ export class LobbyView {
     this.options = options;
     this.#build();
     devices.addEventListener('change', this.#handleDevices);
+    // Browsers measure no sound before the first gesture.
+    root.addEventListener('pointerdown', () => this.#meter.resume());
     void devices.openBoth();
   }
 
@@ -76,8 +92,15 @@ export class LobbyView {
     setText(this.previewOff, translate('lobby.camera_off'));
     setText(this.nameError, translate('lobby.name_missing'));
     this.level.append(...Array.from({ length: METER_STEPS }, () => element('span', { class: 'level-step' })));
-    this.failure.append(element('h2', { class: 'govgr-heading-s' }, translate('join.failed')), this.failureText);
-    this.role.append(...sortedRoles(options.roles).map((role) => element('option', { value: role }, translate(`role.${role}`))));
+    this.failure.append(
+      element('h2', { class: 'govgr-heading-s' }, translate('join.failed')),
+      this.failureText,
+    );
+    this.role.append(
+      ...sortedRoles(options.roles).map((role) =>
+        element('option', { value: role }, translate(`role.${role}`)),
+      ),
+    );
     const preview = element(
       'section',
       { class: 'lobby-preview', 'aria-label': translate('lobby.preview') },
@@ -107,8 +130,15 @@ export class LobbyView {
       this.failure,
       options.isDemo && this.#demoFields(),
       options.roomClass === 'kep' &&
-        element('p', { class: 'lobby-promise' }, icon('info'), element('span', {}, translate('lobby.no_recording'))),
-      options.mayJoin ? this.how : element('p', { class: 'govgr-error-message' }, translate('lobby.no_invitation')),
+        element(
+          'p',
+          { class: 'lobby-promise' },
+          icon('info'),
+          element('span', {}, translate('lobby.no_recording')),
+        ),
+      options.mayJoin
+        ? this.how
+        : element('p', { class: 'govgr-error-message' }, translate('lobby.no_invitation')),
       options.mayJoin && this.join,
     );
   }
@@ -135,19 +165,27 @@ export class LobbyView {
         this.nameError,
         this.name,
       ),
-      element('div', { class: 'lobby-field' }, element('label', { class: 'lobby-label', for: 'role' }, translate('lobby.role')), this.role),
+      element(
+        'div',
+        { class: 'lobby-field' },
+        element('label', { class: 'lobby-label', for: 'role' }, translate('lobby.role')),
+        this.role,
+      ),
     );
   }
 
   /** @param {DeviceKind} kind */
   #toggle(kind) {
-    return element('button', { type: 'button', class: 'round-button', onclick: () => this.#flip(kind) }, icon(kind));
+    return element(
+      'button',
+      { type: 'button', class: 'round-button', onclick: () => this.#flip(kind) },
+      icon(kind),
+    );
   }
 
   /** @param {DeviceKind} kind */
   #flip(kind) {
     this.#wanted[kind] = !this.#wanted[kind];
-    this.#meter.resume();
     if (this.#wanted[kind]) void this.devices.open(kind);
     else this.devices.close(kind);
   }
@@ -193,7 +231,8 @@ export class LobbyView {
   /** @param {MediaStreamTrack | null} camera */
   #showPreview(camera) {
     const shown = /** @type {MediaStream | null} */ (this.preview.srcObject);
-    if (shown?.getVideoTracks()[0] !== (camera ?? undefined)) this.preview.srcObject = camera && new MediaStream([camera]);
+    if (shown?.getVideoTracks()[0] !== (camera ?? undefined))
+      this.preview.srcObject = camera && new MediaStream([camera]);
     this.previewOff.hidden = camera !== null;
     this.preview.hidden = camera === null;
   }
@@ -234,8 +273,20 @@ export class LobbyView {
     const failed = KINDS.filter((kind) => devices.failures[kind] !== null);
     const shown = failed.map((kind) => {
       const failure = devices.failures[kind] ?? 'unknown';
-      const retry = element('button', { type: 'button', class: 'link-button', onclick: () => void devices.open(kind) }, translate('failure.retry'));
-      const text = element('div', {}, element('strong', {}, translate(`failure.${kind}.${failure}`)), ' ', translate(`remedy.${failure}`), ' ', retry);
+      const retry = element(
+        'button',
+        { type: 'button', class: 'link-button', onclick: () => void devices.open(kind) },
+        translate('failure.retry'),
+      );
+      const text = element(
+        'div',
+        {},
+        element('strong', {}, translate(`failure.${kind}.${failure}`)),
+        ' ',
+        translate(`remedy.${failure}`),
+        ' ',
+        retry,
+      );
       return element('div', { class: 'device-failure' }, icon('warning'), text);
     });
     this.failures.replaceChildren(...shown);

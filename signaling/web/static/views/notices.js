@@ -65,7 +65,12 @@ export class NoticesView {
   #addGathered(key, names) {
     const [name = '', ...others] = names;
     const many = key.replace('notice.', 'notice.many_');
-    this.#add(others.length === 0 ? this.translate(key, { name }) : this.translate(many, { name, count: others.length }), false);
+    this.#add(
+      others.length === 0
+        ? this.translate(key, { name })
+        : this.translate(many, { name, count: others.length }),
+      false,
+    );
   }
 
   /** @param {string} text @param {boolean} isImportant */
@@ -73,7 +78,12 @@ export class NoticesView {
     const shown = [...this.polite.children];
     if (shown.some((each) => each.textContent === text)) return;
     if (shown.length >= MAX_SHOWN) shown[0]?.remove();
-    const notice = element('div', { class: `notice${isImportant ? ' is-important' : ''}` }, isImportant && icon('info'), element('span', {}, text));
+    const notice = element(
+      'div',
+      { class: `notice${isImportant ? ' is-important' : ''}` },
+      isImportant && icon('info'),
+      element('span', {}, text),
+    );
     this.polite.append(notice);
     setTimeout(() => notice.remove(), isImportant ? SHOWN_MS * 2 : SHOWN_MS);
   }

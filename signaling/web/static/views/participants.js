@@ -45,18 +45,47 @@ export class ParticipantsView {
     setAttribute(this.handsTitle, 'hidden', hands.length === 0);
     setAttribute(this.hands, 'hidden', hands.length === 0);
     const keyOf = (/** @type {ParticipantInfo} */ info) => info.participant;
-    renderList(this.hands, this.#handRows, hands, keyOf, () => element('li'), (info, row) => setText(row, info.display_name));
-    renderList(this.list, this.#rows, [...state.participants.values()], keyOf, (info) => this.#row(info), (info, row) => this.#update(info, row, state));
+    renderList(
+      this.hands,
+      this.#handRows,
+      hands,
+      keyOf,
+      () => element('li'),
+      (info, row) => setText(row, info.display_name),
+    );
+    renderList(
+      this.list,
+      this.#rows,
+      [...state.participants.values()],
+      keyOf,
+      (info) => this.#row(info),
+      (info, row) => this.#update(info, row, state),
+    );
   }
 
   /** @param {ParticipantInfo} info */
   #row({ participant }) {
     const actions = element('div', { class: 'person-actions', id: `actions-${participant}`, hidden: true });
-    const toggle = element('button', { type: 'button', class: 'person-more', 'aria-expanded': 'false', 'aria-controls': `actions-${participant}`, onclick: () => this.#toggle(participant) }, icon('more'));
+    const toggle = element(
+      'button',
+      {
+        type: 'button',
+        class: 'person-more',
+        'aria-expanded': 'false',
+        'aria-controls': `actions-${participant}`,
+        onclick: () => this.#toggle(participant),
+      },
+      icon('more'),
+    );
     const line = element(
       'div',
       { class: 'person-line' },
-      element('div', { class: 'person-words' }, element('span', { class: 'person-name' }), element('span', { class: 'person-role' })),
+      element(
+        'div',
+        { class: 'person-words' },
+        element('span', { class: 'person-name' }),
+        element('span', { class: 'person-role' }),
+      ),
       qualityBadge(),
       icon('hand'),
       icon('microphone'),
@@ -77,7 +106,11 @@ export class ParticipantsView {
     const [name, role] = words?.children ?? [];
     if (name) setText(name, isSelf ? translate('tile.you', { name: info.display_name }) : info.display_name);
     if (role) setText(role, translate(`role.${info.role}`));
-    updateQualityBadge(/** @type {HTMLElement} */ (quality), state.quality.get(info.participant)?.score ?? null, translate);
+    updateQualityBadge(
+      /** @type {HTMLElement} */ (quality),
+      state.quality.get(info.participant)?.score ?? null,
+      translate,
+    );
     const isMuted = !hasTrack(info, 'microphone');
     const isDark = !hasTrack(info, 'camera');
     const order = info.hand_raised_order;
@@ -122,14 +155,24 @@ export class ParticipantsView {
   #actions(info, state) {
     const { actions, translate } = this;
     const button = (/** @type {string} */ key, /** @type {string} */ name, /** @type {() => void} */ act) =>
-      element('button', { type: 'button', class: `person-action${key === 'action.kick' ? ' is-danger' : ''}`, onclick: act }, icon(name), translate(key));
+      element(
+        'button',
+        { type: 'button', class: `person-action${key === 'action.kick' ? ' is-danger' : ''}`, onclick: act },
+        icon(name),
+        translate(key),
+      );
     const sources = SOURCES.filter((source) => source !== 'screen' || state.roomClass === 'council');
     const grants = sources.map((source) => {
       const isAllowed = info.grants[source];
       const image = source === 'screen' || !isAllowed ? source : `${source}_off`;
-      return button(`action.${isAllowed ? 'forbid' : 'allow'}_${source}`, image, () => actions.allow(info.participant, source, !isAllowed));
+      return button(`action.${isAllowed ? 'forbid' : 'allow'}_${source}`, image, () =>
+        actions.allow(info.participant, source, !isAllowed),
+      );
     });
-    const hand = info.hand_raised_order === null ? [] : [button('action.lower_hand', 'hand', () => actions.lowerHand(info.participant))];
+    const hand =
+      info.hand_raised_order === null
+        ? []
+        : [button('action.lower_hand', 'hand', () => actions.lowerHand(info.participant))];
     return [...hand, ...grants, button('action.kick', 'leave', () => actions.kick(info))];
   }
 

@@ -26,6 +26,7 @@ export class RoomView {
   #unread = 0;
   #chatSeen = 0;
   #isScheduled = false;
+  #isAskingForSound = false;
   /** @type {number | undefined} */
   #bannerTimer;
   /** @type {Element | null} */
@@ -82,10 +83,28 @@ export class RoomView {
 
   /** @param {Panel} name */
   #panel(name) {
-    const title = element('h2', { id: `panel-${name}-title`, class: 'panel-title', tabindex: '-1' }, this.translate(`panel.${name}`));
-    const close = element('button', { type: 'button', class: 'panel-close', 'aria-label': this.translate('panel.close'), onclick: () => this.#togglePanel(name) }, icon('close'));
+    const title = element(
+      'h2',
+      { id: `panel-${name}-title`, class: 'panel-title', tabindex: '-1' },
+      this.translate(`panel.${name}`),
+    );
+    const close = element(
+      'button',
+      {
+        type: 'button',
+        class: 'panel-close',
+        'aria-label': this.translate('panel.close'),
+        onclick: () => this.#togglePanel(name),
+      },
+      icon('close'),
+    );
     const body = element('div', { class: 'panel-body' });
-    const root = element('section', { class: `panel panel-${name}`, 'aria-labelledby': title.id, hidden: true }, element('div', { class: 'panel-head' }, title, close), body);
+    const root = element(
+      'section',
+      { class: `panel panel-${name}`, 'aria-labelledby': title.id, hidden: true },
+      element('div', { class: 'panel-head' }, title, close),
+      body,
+    );
     root.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.#togglePanel(name);
     });
@@ -135,28 +154,46 @@ export class RoomView {
   #showDevices() {
     const { call, translate } = this;
     const actions = {
-      choose: (/** @type {'camera' | 'microphone'} */ kind, /** @type {string} */ id) => void call.own.chooseDevice(kind, id),
+      choose: (/** @type {'camera' | 'microphone'} */ kind, /** @type {string} */ id) =>
+        void call.own.chooseDevice(kind, id),
       chooseSpeaker: (/** @type {string} */ id) => void this.sound.chooseSpeaker(id),
     };
-    contentDialog(translate, translate('toolbar.devices'), new DeviceChoice(call.own.devices, translate, actions, 'call').root);
+    contentDialog(
+      translate,
+      translate('toolbar.devices'),
+      new DeviceChoice(call.own.devices, translate, actions, 'call').root,
+    );
   }
 
   /** @param {ParticipantInfo} info */
   async #confirmKick({ participant, display_name: name }) {
     const { translate } = this;
-    const isSure = await confirmDialog(translate, { title: translate('confirm.kick', { name }), yes: translate('confirm.yes_kick') });
+    const isSure = await confirmDialog(translate, {
+      title: translate('confirm.kick', { name }),
+      yes: translate('confirm.yes_kick'),
+    });
     if (isSure) this.call.kick(participant);
   }
 
   async #confirmCloseRoom() {
     const { translate } = this;
-    const question = { title: translate('confirm.close_room'), text: translate('confirm.close_room_text'), yes: translate('confirm.yes_close') };
+    const question = {
+      title: translate('confirm.close_room'),
+      text: translate('confirm.close_room_text'),
+      yes: translate('confirm.yes_close'),
+    };
     if (await confirmDialog(translate, question)) this.call.closeRoom();
   }
 
+  /** Once for all players. */
   #askForSound() {
+    if (this.#isAskingForSound) return;
+    this.#isAskingForSound = true;
     const { translate } = this;
-    this.notices.ask(translate('notice.play_sound'), translate('notice.play_sound_action'), () => void this.sound.play());
+    this.notices.ask(translate('notice.play_sound'), translate('notice.play_sound_action'), () => {
+      this.#isAskingForSound = false;
+      void this.sound.play();
+    });
   }
 
   /** Many changes in one moment are drawn once. A timer, because frames stop in a hidden tab. */
@@ -174,12 +211,17 @@ export class RoomView {
     const state = call.state;
     if (state === null || this.panels === undefined) return;
     setText(this.count, translate('room.participants_count', { count: state.participants.size }));
-    for (const [name, { root }] of Object.entries(this.panels)) setAttribute(root, 'hidden', name !== this.panel);
+    for (const [name, { root }] of Object.entries(this.panels))
+      setAttribute(root, 'hidden', name !== this.panel);
     setAttribute(this.root, 'data-panel', this.panel);
-    this.#countUnread(state.chat.length === 0 ? 0 : state.chat.filter((entry) => entry.participant !== state.self).length);
+    this.#countUnread(
+      state.chat.length === 0 ? 0 : state.chat.filter((entry) => entry.participant !== state.self).length,
+    );
     if (this.panel === 'participants') this.participants?.render(state);
     if (this.panel === 'chat') this.chat?.render(state);
-    this.toolbar.render(controlStates(call, translate, { view: this.tiles.view, panel: this.panel, unread: this.#unread }));
+    this.toolbar.render(
+      controlStates(call, translate, { view: this.tiles.view, panel: this.panel, unread: this.#unread }),
+    );
     this.tiles.render();
     this.#renderBanner();
   }
@@ -201,7 +243,10 @@ export class RoomView {
       this.#clearBannerTimer();
       this.notices.setBanner(null);
     } else {
-      this.#bannerTimer ??= setTimeout(() => this.notices.setBanner(translate('link.media')), MEDIA_BANNER_DELAY_MS);
+      this.#bannerTimer ??= setTimeout(
+        () => this.notices.setBanner(translate('link.media')),
+        MEDIA_BANNER_DELAY_MS,
+      );
     }
   }
 

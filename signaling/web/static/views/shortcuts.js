@@ -8,7 +8,14 @@ import { element } from './dom.js';
 /** @typedef {'microphone' | 'camera' | 'hand' | 'participants' | 'chat' | 'view'} Shortcut */
 
 /** @type {Record<string, Shortcut>} */
-const KEYS = { KeyM: 'microphone', KeyV: 'camera', KeyH: 'hand', KeyP: 'participants', KeyC: 'chat', KeyG: 'view' };
+const KEYS = {
+  KeyM: 'microphone',
+  KeyV: 'camera',
+  KeyH: 'hand',
+  KeyP: 'participants',
+  KeyC: 'chat',
+  KeyG: 'view',
+};
 
 export class Shortcuts {
   #isEnabled = true;
@@ -27,20 +34,37 @@ export class Shortcuts {
   showList() {
     const { translate } = this;
     const rows = Object.entries(KEYS).map(([code, shortcut]) =>
-      element('div', { class: 'shortcut' }, element('dt', {}, element('kbd', {}, code.slice(3))), element('dd', {}, translate(`shortcuts.${shortcut}`))),
+      element(
+        'div',
+        { class: 'shortcut' },
+        element('dt', {}, element('kbd', {}, code.slice(3))),
+        element('dd', {}, translate(`shortcuts.${shortcut}`)),
+      ),
     );
     // WCAG 2.1 §2.1.4: shortcuts of one letter can be turned off.
     const box = element('input', { type: 'checkbox', id: 'shortcuts-enabled' });
     box.checked = this.#isEnabled;
     box.addEventListener('change', () => (this.#isEnabled = box.checked));
-    const choice = element('div', { class: 'check' }, box, element('label', { for: box.id }, translate('shortcuts.enabled')));
-    contentDialog(translate, translate('toolbar.shortcuts'), element('dl', { class: 'shortcuts' }, ...rows), element('p', { class: 'dialog-text' }, translate('shortcuts.hint')), choice);
+    const choice = element(
+      'div',
+      { class: 'check' },
+      box,
+      element('label', { for: box.id }, translate('shortcuts.enabled')),
+    );
+    contentDialog(
+      translate,
+      translate('toolbar.shortcuts'),
+      element('dl', { class: 'shortcuts' }, ...rows),
+      element('p', { class: 'dialog-text' }, translate('shortcuts.hint')),
+      choice,
+    );
   }
 
   #handleKey = (/** @type {KeyboardEvent} */ event) => {
     const shortcut = KEYS[event.code];
     const isModified = event.ctrlKey || event.altKey || event.metaKey;
-    if (!this.#isEnabled || shortcut === undefined || isModified || event.repeat || isTyping(event.target)) return;
+    if (!this.#isEnabled || shortcut === undefined || isModified || event.repeat || isTyping(event.target))
+      return;
     if (document.querySelector('dialog[open]') !== null) return;
     event.preventDefault();
     this.actions[shortcut]();

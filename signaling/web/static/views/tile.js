@@ -27,7 +27,13 @@ export class Tile {
   constructor(translate, onPin) {
     this.translate = translate;
     this.participant = '';
-    this.video = element('video', { autoplay: true, playsinline: true, 'aria-hidden': 'true', tabindex: '-1', class: 'tile-video' });
+    this.video = element('video', {
+      autoplay: true,
+      playsinline: true,
+      'aria-hidden': 'true',
+      tabindex: '-1',
+      class: 'tile-video',
+    });
     // The attribute alone does not mute a video made by a script.
     this.video.muted = true;
     this.avatar = element('div', { class: 'tile-avatar', 'aria-hidden': 'true' });
@@ -38,7 +44,11 @@ export class Tile {
     this.hand = element('span', { class: 'tile-hand', 'aria-hidden': 'true' }, icon('hand'));
     this.handOrder = element('span');
     this.hand.append(this.handOrder);
-    this.pin = element('button', { type: 'button', class: 'tile-pin', onclick: () => onPin(this.participant) }, icon('pin'));
+    this.pin = element(
+      'button',
+      { type: 'button', class: 'tile-pin', onclick: () => onPin(this.participant) },
+      icon('pin'),
+    );
     this.root = element(
       'li',
       { class: 'tile' },
@@ -106,8 +116,16 @@ export class Tile {
     setText(this.handOrder, String(info.hand_raised_order ?? ''));
     setAttribute(this.pin, 'hidden', isSelf || source === 'screen');
     setAttribute(this.pin, 'aria-pressed', String(isPinned));
-    setAttribute(this.pin, 'aria-label', translate(isPinned ? 'tile.unpin' : 'tile.pin', { name: info.display_name }));
-    setAttribute(this.pin, 'title', translate(isPinned ? 'tile.unpin' : 'tile.pin', { name: info.display_name }));
+    setAttribute(
+      this.pin,
+      'aria-label',
+      translate(isPinned ? 'tile.unpin' : 'tile.pin', { name: info.display_name }),
+    );
+    setAttribute(
+      this.pin,
+      'title',
+      translate(isPinned ? 'tile.unpin' : 'tile.pin', { name: info.display_name }),
+    );
     updateQualityBadge(this.quality, room.quality.get(info.participant)?.score ?? null, translate);
   }
 
@@ -130,7 +148,9 @@ export class Tile {
 /** First letters of the first and the last word. @param {string} name @returns {string} */
 export function initials(name) {
   const words = name.trim().split(/\s+/);
-  const letters = [words[0], words.length > 1 ? words[words.length - 1] : ''].map((word) => [...(word ?? '')][0] ?? '');
+  const letters = [words[0], words.length > 1 ? words[words.length - 1] : ''].map(
+    (word) => [...(word ?? '')][0] ?? '',
+  );
   // Greek capitals in initials bear no accent.
   return letters.join('').normalize('NFD').replace(/\p{M}/gu, '').toLocaleUpperCase('el');
 }

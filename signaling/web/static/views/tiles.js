@@ -43,14 +43,24 @@ export class TilesView {
     this.translate = translate;
     this.stageTile = new Tile(translate, (participant) => this.togglePin(participant));
     this.stageTile.root.classList.add('tile-stage');
-    this.stage = element('ul', { class: 'stage', 'aria-label': translate('room.stage'), hidden: true }, this.stageTile.root);
+    this.stage = element(
+      'ul',
+      { class: 'stage', 'aria-label': translate('room.stage'), hidden: true },
+      this.stageTile.root,
+    );
     this.grid = element('ul', { class: 'tiles' });
-    this.gallery = element('div', { class: 'gallery', tabindex: '0', role: 'region', 'aria-label': translate('room.gallery') }, this.grid);
+    this.gallery = element(
+      'div',
+      { class: 'gallery', tabindex: '0', role: 'region', 'aria-label': translate('room.gallery') },
+      this.grid,
+    );
     this.empty = element('p', { class: 'gallery-empty' }, translate('room.alone'));
     root.append(this.stage, this.gallery, this.empty);
     const resize = new ResizeObserver(() => this.render());
     resize.observe(root);
-    this.intersection = new IntersectionObserver((entries) => this.#handleIntersection(entries), { root: this.gallery });
+    this.intersection = new IntersectionObserver((entries) => this.#handleIntersection(entries), {
+      root: this.gallery,
+    });
     document.addEventListener('visibilitychange', () => this.#ask());
     call.addEventListener('streams', () => this.render());
   }
@@ -176,7 +186,8 @@ export class TilesView {
     if (state === null) return;
     const ratio = document.hidden ? 0 : window.devicePixelRatio;
     const others = this.#choices.filter((choice) => this.#sends(choice, state));
-    const isSeen = (/** @type {TileChoice} */ { key }) => this.#visible.has(this.#elements.get(key) ?? this.root);
+    const isSeen = (/** @type {TileChoice} */ { key }) =>
+      this.#visible.has(this.#elements.get(key) ?? this.root);
     const tileHeight = chooseHeight(this.#tileHeight * ratio, 1);
     /** @type {Wanted[]} */
     const wanted = [

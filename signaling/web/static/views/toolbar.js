@@ -32,9 +32,25 @@ import { element, icon, setAttribute, setIcon, setText } from './dom.js';
  */
 
 /** Shown as buttons on a wide page; on a phone those marked narrow go behind "more". */
-const BUTTONS = /** @type {const} */ (['microphone', 'camera', 'screen', 'hand', 'participants', 'chat', 'view']);
+const BUTTONS = /** @type {const} */ ([
+  'microphone',
+  'camera',
+  'screen',
+  'hand',
+  'participants',
+  'chat',
+  'view',
+]);
 const WIDE_ONLY = new Set(['screen', 'participants', 'chat', 'view']);
-const MENU = /** @type {const} */ (['screen', 'participants', 'chat', 'view', 'devices', 'shortcuts', 'close_room']);
+const MENU = /** @type {const} */ ([
+  'screen',
+  'participants',
+  'chat',
+  'view',
+  'devices',
+  'shortcuts',
+  'close_room',
+]);
 
 /** @typedef {(typeof BUTTONS)[number] | (typeof MENU)[number]} Control */
 
@@ -50,12 +66,43 @@ export class Toolbar {
     this.actions = actions;
     for (const control of BUTTONS) this.#buttons.set(control, this.#button(control));
     for (const control of MENU) this.#items.set(control, this.#item(control));
-    this.menu = element('div', { id: 'more-menu', class: 'menu', role: 'group', 'aria-label': translate('toolbar.more'), hidden: true }, ...this.#items.values());
-    this.more = element('button', { type: 'button', class: 'control', 'aria-expanded': 'false', 'aria-controls': 'more-menu', onclick: () => this.#toggleMenu() }, icon('more'), element('span', { class: 'control-text' }, translate('toolbar.more')));
-    const leave = element('button', { type: 'button', class: 'control control-leave', onclick: actions.leave }, icon('leave'), element('span', { class: 'control-text' }, translate('toolbar.leave')));
-    root.append(...this.#buttons.values(), element('div', { class: 'menu-anchor' }, this.more, this.menu), leave);
+    this.menu = element(
+      'div',
+      {
+        id: 'more-menu',
+        class: 'menu',
+        role: 'group',
+        'aria-label': translate('toolbar.more'),
+        hidden: true,
+      },
+      ...this.#items.values(),
+    );
+    this.more = element(
+      'button',
+      {
+        type: 'button',
+        class: 'control',
+        'aria-expanded': 'false',
+        'aria-controls': 'more-menu',
+        onclick: () => this.#toggleMenu(),
+      },
+      icon('more'),
+      element('span', { class: 'control-text' }, translate('toolbar.more')),
+    );
+    const leave = element(
+      'button',
+      { type: 'button', class: 'control control-leave', onclick: actions.leave },
+      icon('leave'),
+      element('span', { class: 'control-text' }, translate('toolbar.leave')),
+    );
+    root.append(
+      ...this.#buttons.values(),
+      element('div', { class: 'menu-anchor' }, this.more, this.menu),
+      leave,
+    );
     document.addEventListener('click', (event) => {
-      if (!this.menu.hidden && !this.more.parentElement?.contains(/** @type {Node} */ (event.target))) this.#closeMenu();
+      if (!this.menu.hidden && !this.more.parentElement?.contains(/** @type {Node} */ (event.target)))
+        this.#closeMenu();
     });
     this.menu.parentElement?.addEventListener('keydown', (event) => this.#handleKey(event));
   }
@@ -70,7 +117,11 @@ export class Toolbar {
   #button(control) {
     return element(
       'button',
-      { type: 'button', class: `control control-${control}${WIDE_ONLY.has(control) ? ' wide-only' : ''}`, onclick: () => this.actions[control]() },
+      {
+        type: 'button',
+        class: `control control-${control}${WIDE_ONLY.has(control) ? ' wide-only' : ''}`,
+        onclick: () => this.actions[control](),
+      },
       icon(control),
       element('span', { class: 'control-text' }, this.translate(`toolbar.${control}`)),
       element('span', { class: 'control-badge', hidden: true, 'aria-hidden': 'true' }),
@@ -164,24 +215,53 @@ export function controlStates(call, translate, { view, panel, unread }) {
   const grants = state?.grants;
   const isSharing = call.own.screen !== null;
   const isHandUp = state?.participants.get(state.self)?.hand_raised_order != null;
-  const hands = [...(state?.participants.values() ?? [])].filter((info) => info.hand_raised_order !== null).length;
+  const hands = [...(state?.participants.values() ?? [])].filter(
+    (info) => info.hand_raised_order !== null,
+  ).length;
   const hasScreens = state?.roomClass === 'council' && navigator.mediaDevices?.getDisplayMedia !== undefined;
   /** @param {'microphone' | 'camera'} source @returns {ControlState} */
   const ownTrack = (source) => {
     const isOn = call.isSending(source);
     const isAllowed = grants?.[source] ?? false;
-    const label = isAllowed ? translate(`device.${source}_${isOn ? 'off' : 'on'}`) : translate('toolbar.not_allowed');
+    const label = isAllowed
+      ? translate(`device.${source}_${isOn ? 'off' : 'on'}`)
+      : translate('toolbar.not_allowed');
     return { icon: isOn ? source : `${source}_off`, label, isPressed: isOn, isDisabled: !isAllowed };
   };
   const unreadText = unread > 0 ? ` (${translate('toolbar.unread', { count: unread })})` : '';
   return {
     microphone: ownTrack('microphone'),
     camera: ownTrack('camera'),
-    screen: { icon: 'screen', label: translate(isSharing ? 'toolbar.screen_stop' : 'toolbar.screen_start'), isPressed: isSharing, isDisabled: !grants?.screen, isHidden: !hasScreens },
-    hand: { icon: 'hand', label: translate(isHandUp ? 'toolbar.hand_down' : 'toolbar.hand_up'), isPressed: isHandUp, isDisabled: !grants?.hand },
-    participants: { icon: 'participants', label: translate('panel.participants'), isPressed: panel === 'participants', count: grants?.moderate ? hands : 0 },
-    chat: { icon: 'chat', label: translate('panel.chat') + unreadText, isPressed: panel === 'chat', isHidden: state?.roomClass !== 'council', count: unread },
-    view: { icon: view === 'gallery' ? 'speaker_view' : 'gallery', label: translate(view === 'gallery' ? 'toolbar.view_speaker' : 'toolbar.view_gallery') },
+    screen: {
+      icon: 'screen',
+      label: translate(isSharing ? 'toolbar.screen_stop' : 'toolbar.screen_start'),
+      isPressed: isSharing,
+      isDisabled: !grants?.screen,
+      isHidden: !hasScreens,
+    },
+    hand: {
+      icon: 'hand',
+      label: translate(isHandUp ? 'toolbar.hand_down' : 'toolbar.hand_up'),
+      isPressed: isHandUp,
+      isDisabled: !grants?.hand,
+    },
+    participants: {
+      icon: 'participants',
+      label: translate('panel.participants'),
+      isPressed: panel === 'participants',
+      count: grants?.moderate ? hands : 0,
+    },
+    chat: {
+      icon: 'chat',
+      label: translate('panel.chat') + unreadText,
+      isPressed: panel === 'chat',
+      isHidden: state?.roomClass !== 'council',
+      count: unread,
+    },
+    view: {
+      icon: view === 'gallery' ? 'speaker_view' : 'gallery',
+      label: translate(view === 'gallery' ? 'toolbar.view_speaker' : 'toolbar.view_gallery'),
+    },
     devices: { icon: 'settings', label: translate('toolbar.devices') },
     shortcuts: { icon: 'keyboard', label: translate('toolbar.shortcuts') },
     close_room: { icon: 'end', label: translate('toolbar.close_room'), isHidden: !grants?.close_room },

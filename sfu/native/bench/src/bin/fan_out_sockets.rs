@@ -63,10 +63,12 @@ fn main() {
     let forwarded =
         after.engine.counters.rtp_packets_forwarded - before.engine.counters.rtp_packets_forwarded;
     let expected = (viewers * packets * frames) as u64;
-    let cpu = after.cpu_time - before.cpu_time;
+    let messages = after.shell.send.messages_sent - before.shell.send.messages_sent;
+    let cpu = after.cpu_time.checked_sub(before.cpu_time).unwrap();
     println!(
         "{{\"viewers\": {viewers}, \"packets_per_frame\": {packets}, \"profile\": \"{profile:?}\", \
-         \"forwarded\": {forwarded}, \"expected\": {expected}, \"cpu_nanoseconds_per_packet\": {:.0}}}",
+         \"forwarded\": {forwarded}, \"expected\": {expected}, \"datagrams_per_message\": {:.2}, \"cpu_nanoseconds_per_packet\": {:.0}}}",
+        forwarded as f64 / messages as f64,
         cpu.as_nanos() as f64 / forwarded as f64
     );
 }

@@ -50,10 +50,10 @@ impl SendStream {
         extended_sequence_number: u64,
         sink: &mut impl RtpSink,
     ) {
-        if let Some(current) = self.current.as_ref().filter(|c| c.encoding == from) {
-            if extended_sequence_number >= current.numbers.first() {
-                self.leave_out(now, extended_sequence_number, sink);
-            }
+        if let Some(current) = self.current.as_ref().filter(|c| c.encoding == from)
+            && extended_sequence_number >= current.numbers.first()
+        {
+            self.leave_out(now, extended_sequence_number, sink);
         }
     }
 
@@ -90,6 +90,7 @@ impl SendStream {
             encoding: from,
             payloads: pending.payloads,
             numbers: NumberMap::new(first, self.history.end()),
+            first_sent: self.history.end(),
             layers: LayerFilter::new(pending.max_spatial, pending.max_temporal),
             silence: SilenceGate::default(),
             is_marker_due: self.config.kind == Kind::Audio,
@@ -290,9 +291,13 @@ impl SendStream {
         let Skipped::TooLate(number) = current.numbers.skip(source_number) else {
             return;
         };
-        if self.history.place(number) != Place::Free {
-            return;
+        if self.history.place(number) == Place::Free {
+            self.send_filler(now, number, sink);
         }
+    }
+
+    /// Send padding under a number that nothing else will be sent under.
+    pub(super) fn send_filler(&mut self, now: Time, number: u64, sink: &mut impl RtpSink) {
         let Some(era) = self.eras.newest_mut().map(|era| era.number) else {
             return;
         };

@@ -4,6 +4,7 @@ use super::units::SendTime;
 
 /// One packet that was sent. 28 bytes.
 #[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_field_names)] // sent_at beside resent_at
 pub(super) struct Sent {
     /// Timestamp it was sent with.
     pub(super) timestamp: u32,

@@ -32,6 +32,11 @@ impl LayerFilter {
         self.wanted_temporal = max_temporal;
     }
 
+    /// The limits wanted, spatial and temporal.
+    pub(super) fn wanted(&self) -> (u8, u8) {
+        (self.wanted_spatial, self.wanted_temporal)
+    }
+
     /// A wanted spatial layer exists that only a keyframe can begin.
     pub(super) fn needs_keyframe(&self) -> bool {
         self.wanted_spatial > self.spatial && self.seen_spatial > self.spatial

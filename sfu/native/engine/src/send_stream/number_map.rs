@@ -81,10 +81,10 @@ impl NumberMap {
                 run.removed = self.removed;
             }
             _ => {
-                if self.runs.len() == MAX_RUNS {
-                    if let Some(oldest) = self.runs.pop_front() {
-                        self.floor = oldest.end;
-                    }
+                if self.runs.len() == MAX_RUNS
+                    && let Some(oldest) = self.runs.pop_front()
+                {
+                    self.floor = oldest.end;
                 }
                 self.runs.push_back(Run {
                     first: source,

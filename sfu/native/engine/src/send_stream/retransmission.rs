@@ -1,6 +1,6 @@
 //! Answers NACKs: rebuilds what was sent from the sources' caches, within a budget.
 
-use super::history::{IS_FILLER, Sent};
+use super::history::{IS_FILLER, Place, Sent};
 use super::packet_writer::{Rewrite, write_filler, write_packet};
 use super::units::SendTime;
 use super::{NackOutcome, SendStream};
@@ -62,6 +62,11 @@ impl SendStream {
         let highest = self.history.end().checked_sub(1)?;
         let distance = sequence_number.wrapping_sub(highest as u16) as i16;
         let number = highest.checked_add_signed(i64::from(distance))?;
+        if self.is_abandoned(number) {
+            self.budget.spend(FILLER_BYTES).then_some(())?;
+            self.send_filler(now, number, sink);
+            return Some(());
+        }
         let sent = *self.history.get_mut(number)?;
         let is_allowed = sent.tries == 0
             || (sent.tries < MAX_TRIES
@@ -87,6 +92,14 @@ impl SendStream {
             size_bytes,
         };
         self.resend_packet(now, &answer, &packet, payload, sink)
+    }
+
+    /// A number that was kept for a lost packet of a source since left: whoever asks for it waits in vain.
+    fn is_abandoned(&self, number: u64) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| number < current.first_sent)
+            && self.history.place(number) == Place::Free
     }
 
     fn resend_packet(

@@ -74,6 +74,8 @@ pub(super) struct Current {
     pub(super) encoding: EncodingKey,
     pub(super) payloads: PayloadMap,
     pub(super) numbers: NumberMap,
+    /// Number its first packet was sent under.
+    pub(super) first_sent: u64,
     pub(super) layers: LayerFilter,
     pub(super) silence: SilenceGate,
     /// The next audio packet begins a talk spurt.

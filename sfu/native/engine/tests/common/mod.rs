@@ -2,11 +2,15 @@
 //! open SRTP and parse RTP with the wire crate only.
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod browser;
+
 use engine::command::SrtpKeys;
 use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
-use std::collections::{HashMap, VecDeque};
+use netem::{Link, LinkConfig};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::codec::Codec;
@@ -17,13 +21,13 @@ use wire::rtp::{OutgoingHeader, RtpHeader};
 use wire::srtp::{SrtpProfile, SrtpReceiver, SrtpSender};
 use wire::stun::{self, OutgoingRequest};
 
-pub const ROOM: RoomId = RoomId(1);
-pub const PASSWORD: &str = "0123456789abcdefghijklmn";
-pub const VP8: u8 = 96;
-pub const VP8_RTX: u8 = 97;
-pub const OPUS: u8 = 111;
+pub(crate) const ROOM: RoomId = RoomId(1);
+pub(crate) const PASSWORD: &str = "0123456789abcdefghijklmn";
+pub(crate) const VP8: u8 = 96;
+pub(crate) const VP8_RTX: u8 = 97;
+pub(crate) const OPUS: u8 = 111;
 
-pub const IDS: ExtensionIds = ExtensionIds {
+pub(crate) const IDS: ExtensionIds = ExtensionIds {
     mid: Some(1),
     rid: Some(2),
     repaired_rid: Some(3),
@@ -37,7 +41,7 @@ pub const IDS: ExtensionIds = ExtensionIds {
 
 /// An RTP packet as a client received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceivedRtp {
+pub(crate) struct ReceivedRtp {
     pub at: Time,
     pub header: RtpHeader,
     pub mid: Option<String>,
@@ -46,7 +50,7 @@ pub struct ReceivedRtp {
 
 /// What came to a client.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     pub rtp: Vec<ReceivedRtp>,
     /// (media ssrc, sequence numbers)
     pub nacks: Vec<(u32, Vec<u16>)>,
@@ -59,7 +63,7 @@ pub struct Inbox {
     pub unreadable: usize,
 }
 
-pub struct Client {
+pub(crate) struct Client {
     pub id: ParticipantId,
     pub path: Path,
     pub ufrag: String,
@@ -67,25 +71,44 @@ pub struct Client {
     pub receiver: SrtpReceiver,
     pub inbox: Inbox,
     pub transport_sequence_number: u16,
+    /// Keeps its consent fresh.
+    pub is_checking: bool,
     /// Per SSRC: the rollover counter of what it sends.
     numbers: HashMap<u32, SequenceUnwrapper>,
     transaction: u8,
 }
 
-pub struct Harness {
+/// To the engine, and back.
+pub(crate) type BothWays = (Link<Vec<u8>>, Link<Vec<u8>>);
+
+pub(crate) struct Harness {
+    /// M-lines that have their grant.
+    granted: HashSet<(ParticipantId, Tag)>,
     pub engine: Engine,
     pub now: Time,
     pub clients: Vec<Client>,
     pub events: VecDeque<Event>,
+    /// Per client: its path to the engine, and back. Without one datagrams arrive at once.
+    pub(crate) links: HashMap<usize, BothWays>,
+    /// Over every datagram out of the engine, its time and its path.
+    pub(crate) trace: DefaultHasher,
+    /// Calls of `handle_timeout`.
+    pub(crate) timeouts: u64,
+    /// RTP datagrams handed to the engine.
+    pub(crate) rtp_delivered: u64,
+    /// Datagrams handed to the engine are copied here, if wanted.
+    pub(crate) capture: Option<Vec<Vec<u8>>>,
+    profiles: [SrtpProfile; 2],
+    next_check: Time,
     /// Datagrams that went to no client.
     pub strays: Vec<(Path, Vec<u8>)>,
 }
 
-pub fn tag(text: &str) -> Tag {
+pub(crate) fn tag(text: &str) -> Tag {
     Tag::new(text.as_bytes()).expect("a token")
 }
 
-pub fn opus() -> CodecConfig {
+pub(crate) fn opus() -> CodecConfig {
     CodecConfig {
         payload_type: OPUS,
         codec: Codec::Opus,
@@ -97,7 +120,7 @@ pub fn opus() -> CodecConfig {
     }
 }
 
-pub fn vp8() -> CodecConfig {
+pub(crate) fn vp8() -> CodecConfig {
     CodecConfig {
         payload_type: VP8,
         codec: Codec::Vp8,
@@ -109,7 +132,7 @@ pub fn vp8() -> CodecConfig {
     }
 }
 
-pub fn microphone() -> PublishConfig {
+pub(crate) fn microphone() -> PublishConfig {
     PublishConfig {
         mid: tag("mic"),
         kind: Kind::Audio,
@@ -120,7 +143,7 @@ pub fn microphone() -> PublishConfig {
     }
 }
 
-pub fn camera(rids: &[&str]) -> PublishConfig {
+pub(crate) fn camera(rids: &[&str]) -> PublishConfig {
     PublishConfig {
         mid: tag("cam"),
         kind: Kind::Video,
@@ -132,7 +155,7 @@ pub fn camera(rids: &[&str]) -> PublishConfig {
 }
 
 /// Three audio m-lines a0–a2 and `video` video m-lines v0….
-pub fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
+pub(crate) fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
     let line = |mid: String, kind, ssrc: u32, codec: CodecConfig| SubscribeConfig {
         mid: tag(&mid),
         kind,
@@ -149,7 +172,7 @@ pub fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
 }
 
 impl Harness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let config = EngineConfig {
             seed: [7; 32],
             clock: NtpClock {
@@ -158,10 +181,18 @@ impl Harness {
             is_kep: false,
         };
         let mut harness = Self {
+            granted: HashSet::new(),
             engine: Engine::new(&config),
             now: Time::from_millis(1_000),
             clients: Vec::new(),
             events: VecDeque::new(),
+            links: HashMap::new(),
+            trace: DefaultHasher::new(),
+            timeouts: 0,
+            rtp_delivered: 0,
+            capture: None,
+            profiles: [SrtpProfile::AeadAes128Gcm; 2],
+            next_check: Time::ZERO,
             strays: Vec::new(),
         };
         harness.command(Command::AddRoom { room: ROOM });
@@ -169,14 +200,14 @@ impl Harness {
     }
 
     /// Add a participant, its keys set, its ICE connected; returns its index.
-    pub fn join(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
+    pub(crate) fn join(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
         let index = self.add(published, video_lines);
         self.check(index, true);
         index
     }
 
     /// Add a participant that has keys but has not checked yet.
-    pub fn add(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
+    pub(crate) fn add(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
         let index = self.clients.len();
         let id = ParticipantId(index as u64 + 1);
         let ufrag = format!("uf{index:02}");
@@ -195,9 +226,16 @@ impl Harness {
             published,
             subscribed: receive_lines(id.0, video_lines),
         });
-        let profile = SrtpProfile::AeadAes128Gcm;
+        let profile = self.profiles[index % 2];
         let key = |byte: u8| vec![byte ^ index as u8; 16];
-        let salt = vec![3; 12];
+        let salt = vec![
+            3;
+            if profile == SrtpProfile::AeadAes128Gcm {
+                12
+            } else {
+                14
+            }
+        ];
         let keys = SrtpKeys {
             profile,
             local_key: key(1),
@@ -213,6 +251,7 @@ impl Harness {
             id,
             path: Path {
                 socket: 0,
+                local: None,
                 remote: SocketAddr::from(([127, 0, 0, 1], 20_000 + index as u16)),
             },
             ufrag,
@@ -220,20 +259,71 @@ impl Harness {
             receiver: SrtpReceiver::new(profile, &key(1), &salt).expect("good key"),
             inbox: Inbox::default(),
             transport_sequence_number: 0,
+            is_checking: true,
             numbers: HashMap::new(),
             transaction: 0,
         });
         index
     }
 
-    pub fn command(&mut self, command: Command) {
+    /// Carry out a command that must be good. As the control plane does, grant each m-line that `SetMedia` adds.
+    pub(crate) fn command(&mut self, command: Command) {
+        let grants = match &command {
+            Command::SetMedia {
+                participant,
+                published,
+                ..
+            } => self.new_grants(*participant, published),
+            _ => Vec::new(),
+        };
         self.engine
             .handle_command(self.now, command)
             .expect("a good command");
         self.drain();
+        self.assert_consistent();
+        for grant in grants {
+            self.command(grant);
+        }
     }
 
-    pub fn set_source(
+    fn new_grants(
+        &mut self,
+        participant: ParticipantId,
+        published: &[PublishConfig],
+    ) -> Vec<Command> {
+        let mids: Vec<Tag> = published.iter().map(|config| config.mid).collect();
+        self.granted
+            .retain(|(owner, mid)| *owner != participant || mids.contains(mid));
+        mids.into_iter()
+            .filter(|mid| self.granted.insert((participant, *mid)))
+            .map(|mid| Command::SetForwarding {
+                participant,
+                mid,
+                is_allowed: true,
+            })
+            .collect()
+    }
+
+    /// Every client with an even index uses the first SRTP profile, every other the second.
+    pub(crate) fn use_profiles(&mut self, profiles: [SrtpProfile; 2]) {
+        self.profiles = profiles;
+    }
+
+    /// Put a path between a client and the engine, different seeds for both ways.
+    pub(crate) fn set_links(&mut self, index: usize, up: LinkConfig, down: LinkConfig, seed: u64) {
+        let seed = seed ^ (index as u64) << 8;
+        self.links
+            .insert(index, (Link::new(up, seed), Link::new(down, seed ^ 0x5555)));
+    }
+
+    /// The engine's tables agree with one another.
+    pub(crate) fn assert_consistent(&self) {
+        if let Err(message) = self.engine.check_invariants() {
+            panic!("{message}");
+        }
+    }
+
+    pub(crate) fn set_source(
         &mut self,
         viewer: usize,
         mid: &str,
@@ -251,7 +341,7 @@ impl Harness {
     }
 
     /// A binding request from the client's current path.
-    pub fn check(&mut self, index: usize, is_nominating: bool) {
+    pub(crate) fn check(&mut self, index: usize, is_nominating: bool) {
         let client = &mut self.clients[index];
         client.transaction += 1;
         let username = format!("{}:them", client.ufrag);
@@ -269,18 +359,100 @@ impl Harness {
         self.deliver(path, datagram);
     }
 
-    pub fn deliver(&mut self, path: Path, mut datagram: Vec<u8>) {
+    /// Send a datagram from `path`, over the client's link if it has one.
+    pub(crate) fn deliver(&mut self, path: Path, datagram: Vec<u8>) {
+        let index = self.client_at(path);
+        if let Some((up, _)) = index.and_then(|index| self.links.get_mut(&index)) {
+            up.send(self.now.as_nanos(), datagram);
+            return;
+        }
+        self.hand_in(path, datagram);
+    }
+
+    fn hand_in(&mut self, path: Path, mut datagram: Vec<u8>) {
+        let is_rtp = matches!(datagram.first(), Some(128..=191)) && !wire::rtp::is_rtcp(&datagram);
+        self.rtp_delivered += u64::from(is_rtp);
+        if let Some(capture) = self.capture.as_mut().filter(|_| is_rtp) {
+            capture.push(datagram.clone());
+        }
         self.engine.handle_datagram(self.now, path, &mut datagram);
         self.drain();
     }
 
+    /// Hand in a datagram and collect what comes of it, past any link.
+    pub(crate) fn hand_in_quietly(&mut self, path: Path, datagram: &mut [u8]) {
+        self.engine.handle_datagram(self.now, path, datagram);
+        self.drain();
+    }
+
+    fn client_at(&self, path: Path) -> Option<usize> {
+        let guess = usize::from(path.remote.port().wrapping_sub(20_000));
+        if self
+            .clients
+            .get(guess)
+            .is_some_and(|client| client.path == path)
+        {
+            return Some(guess);
+        }
+        self.clients.iter().position(|client| client.path == path)
+    }
+
+    /// What the links have for now.
+    fn serve_links(&mut self) {
+        let now = self.now.as_nanos();
+        for index in 0..self.clients.len() {
+            while let Some(datagram) = self.links.get_mut(&index).and_then(|(up, _)| up.poll(now)) {
+                let path = self.clients[index].path;
+                self.hand_in(path, datagram);
+            }
+            while let Some(datagram) = self
+                .links
+                .get_mut(&index)
+                .and_then(|(_, down)| down.poll(now))
+            {
+                self.clients[index].receive(self.now, datagram);
+            }
+        }
+    }
+
+    fn next_delivery(&self) -> Time {
+        self.links
+            .values()
+            .flat_map(|(up, down)| [up.next_timeout(), down.next_timeout()])
+            .flatten()
+            .min()
+            .map_or(Time::NEVER, Time::from_nanos)
+    }
+
+    fn time_out(&mut self) {
+        self.timeouts += 1;
+        self.engine.handle_timeout(self.now);
+        assert!(
+            self.engine.next_timeout() > self.now,
+            "served timers do not stay due"
+        );
+        self.drain();
+    }
+
     /// Protect and send one RTP packet, with mid (and rid, level) extensions and a transport-wide number.
-    pub fn send_rtp(&mut self, index: usize, packet: &Rtp<'_>) {
+    pub(crate) fn send_rtp(&mut self, index: usize, packet: &Rtp<'_>) {
         let plain = packet.write(&mut self.clients[index].transport_sequence_number);
         self.send_plain_rtp(index, plain);
     }
 
-    pub fn send_plain_rtp(&mut self, index: usize, mut plain: Vec<u8>) {
+    /// The packet as the client would send it, not sent.
+    pub(crate) fn seal(&mut self, index: usize, packet: &Rtp<'_>) -> Vec<u8> {
+        let plain = packet.write(&mut self.clients[index].transport_sequence_number);
+        self.protect(index, plain)
+    }
+
+    pub(crate) fn send_plain_rtp(&mut self, index: usize, plain: Vec<u8>) {
+        let path = self.clients[index].path;
+        let datagram = self.protect(index, plain);
+        self.deliver(path, datagram);
+    }
+
+    fn protect(&mut self, index: usize, mut plain: Vec<u8>) -> Vec<u8> {
         let header = RtpHeader::parse(&plain).expect("own packet");
         let client = &mut self.clients[index];
         let number = client
@@ -300,11 +472,10 @@ impl Harness {
                 packet_index,
             )
             .expect("protect");
-        let path = client.path;
-        self.deliver(path, plain);
+        plain
     }
 
-    pub fn send_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn send_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let mut compound = Vec::new();
         write(&mut compound);
         let client = &mut self.clients[index];
@@ -317,44 +488,51 @@ impl Harness {
     }
 
     /// Let time pass, serving timers on the way; clients keep their consent fresh.
-    pub fn run(&mut self, duration: Duration) {
+    pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
-        let mut next_check = self.now;
         loop {
-            let next = self.engine.next_timeout().max(self.now).min(next_check);
+            let next = self
+                .engine
+                .next_timeout()
+                .max(self.now)
+                .min(self.next_check)
+                .min(self.next_delivery());
             if next > end {
                 break;
             }
             self.now = next;
-            if next >= next_check {
+            if next >= self.next_check {
                 for index in 0..self.clients.len() {
-                    self.check(index, true);
+                    if self.clients[index].is_checking {
+                        self.check(index, true);
+                    }
                 }
-                next_check = self.now + Duration::from_secs(4);
+                self.next_check = self.now + Duration::from_secs(4);
             }
-            self.engine.handle_timeout(self.now);
-            self.drain();
+            self.serve_links();
+            if self.engine.next_timeout() <= self.now {
+                self.time_out();
+            }
         }
         self.now = end;
     }
 
     /// Let time pass with nobody checking.
-    pub fn run_silently(&mut self, duration: Duration) {
+    pub(crate) fn run_silently(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.engine.next_timeout() <= end {
             self.now = self.engine.next_timeout().max(self.now);
-            self.engine.handle_timeout(self.now);
-            self.drain();
+            self.time_out();
         }
         self.now = end;
     }
 
-    pub fn drops(&self, reason: engine::DropReason) -> u64 {
+    pub(crate) fn drops(&self, reason: engine::DropReason) -> u64 {
         self.engine.statistics().drops[reason as usize]
     }
 
     /// Events so far, taken.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         self.events.drain(..).collect()
     }
 
@@ -371,9 +549,14 @@ impl Harness {
         }
         self.engine.clear_transmits();
         for (path, datagram) in datagrams {
-            match self.clients.iter_mut().find(|client| client.path == path) {
-                Some(client) => client.receive(self.now, datagram),
-                None => self.strays.push((path, datagram)),
+            (self.now, path, &datagram).hash(&mut self.trace);
+            let Some(index) = self.client_at(path) else {
+                self.strays.push((path, datagram));
+                continue;
+            };
+            match self.links.get_mut(&index) {
+                Some((_, down)) => down.send(self.now.as_nanos(), datagram),
+                None => self.clients[index].receive(self.now, datagram),
             }
         }
         while let Some(event) = self.engine.poll_event() {
@@ -429,13 +612,13 @@ impl Client {
                         .push((media_ssrc, pairs.sequence_numbers().collect()));
                 }
                 RtcpPacket::PictureLossIndication { media_ssrc } => {
-                    self.inbox.keyframe_requests.push(media_ssrc)
+                    self.inbox.keyframe_requests.push(media_ssrc);
                 }
                 RtcpPacket::SenderReport { ssrc, info, .. } => {
-                    self.inbox.sender_reports.push((now, ssrc, info))
+                    self.inbox.sender_reports.push((now, ssrc, info));
                 }
                 RtcpPacket::ReceiverReport { blocks, .. } => {
-                    self.inbox.report_blocks.extend(blocks)
+                    self.inbox.report_blocks.extend(blocks);
                 }
                 RtcpPacket::TransportFeedback(_) => self.inbox.feedback_packets += 1,
                 _ => {}
@@ -444,7 +627,7 @@ impl Client {
     }
 
     /// Packets received on one SSRC, in order of arrival.
-    pub fn stream(&self, ssrc: u32) -> Vec<&ReceivedRtp> {
+    pub(crate) fn stream(&self, ssrc: u32) -> Vec<&ReceivedRtp> {
         self.inbox
             .rtp
             .iter()
@@ -455,7 +638,7 @@ impl Client {
 
 /// A packet to publish.
 #[derive(Debug, Clone, Copy)]
-pub struct Rtp<'a> {
+pub(crate) struct Rtp<'a> {
     pub ssrc: u32,
     pub sequence_number: u16,
     pub timestamp: u32,
@@ -481,7 +664,8 @@ impl Rtp<'_> {
         let mut writer = ExtensionWriter::new(&mut out, false);
         writer.push(1, self.mid.as_bytes());
         if let Some(rid) = self.rid {
-            writer.push(2, rid.as_bytes());
+            let id = if self.payload_type == VP8_RTX { 3 } else { 2 };
+            writer.push(id, rid.as_bytes());
         }
         writer.push(5, &transport_sequence_number.to_be_bytes());
         *transport_sequence_number = transport_sequence_number.wrapping_add(1);
@@ -495,7 +679,7 @@ impl Rtp<'_> {
 }
 
 /// One VP8 frame of a camera encoding: `picture_id` 15 bits, one packet. Payload bytes tell publisher, encoding and frame.
-pub fn vp8_payload(
+pub(crate) fn vp8_payload(
     publisher: u8,
     encoding: u8,
     picture_id: u16,
@@ -525,7 +709,7 @@ pub fn vp8_payload(
 }
 
 /// A camera that sends up to three encodings at 25 frames a second.
-pub struct Camera {
+pub(crate) struct Camera {
     pub client: usize,
     pub rids: Vec<&'static str>,
     pub frame: u16,
@@ -533,10 +717,10 @@ pub struct Camera {
     pub sequence_base: u16,
 }
 
-pub const HEIGHTS: [u16; 3] = [180, 360, 720];
+pub(crate) const HEIGHTS: [u16; 3] = [180, 360, 720];
 
 impl Camera {
-    pub fn new(client: usize, rids: &[&'static str]) -> Self {
+    pub(crate) fn new(client: usize, rids: &[&'static str]) -> Self {
         Self {
             client,
             rids: rids.to_vec(),
@@ -546,12 +730,12 @@ impl Camera {
         }
     }
 
-    pub fn ssrc(&self, encoding: usize) -> u32 {
+    pub(crate) fn ssrc(&self, encoding: usize) -> u32 {
         self.ssrc_base + encoding as u32
     }
 
     /// Send one frame on every encoding; a keyframe where asked or on the first frame.
-    pub fn send_frame(&mut self, harness: &mut Harness, keyframes: &[usize]) {
+    pub(crate) fn send_frame(&mut self, harness: &mut Harness, keyframes: &[usize]) {
         let count = self.rids.len().max(1);
         for encoding in 0..count {
             let is_keyframe = self.frame == 0 || keyframes.contains(&encoding);
@@ -560,7 +744,7 @@ impl Camera {
         self.frame += 1;
     }
 
-    pub fn send_one(&self, harness: &mut Harness, encoding: usize, is_keyframe: bool) {
+    pub(crate) fn send_one(&self, harness: &mut Harness, encoding: usize, is_keyframe: bool) {
         let height = if self.rids.is_empty() {
             720
         } else {
@@ -592,7 +776,7 @@ impl Camera {
 
 /// Assert that what came on `ssrc` is one endless stream: sequence numbers step by one, timestamps never go back, picture ids
 /// step by at most one.
-pub fn assert_continuous(packets: &[&ReceivedRtp]) {
+pub(crate) fn assert_continuous(packets: &[&ReceivedRtp]) {
     for pair in packets.windows(2) {
         let (first, second) = (&pair[0].header, &pair[1].header);
         assert_eq!(

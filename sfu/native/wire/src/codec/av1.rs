@@ -127,10 +127,10 @@ fn skip_operating_points(reader: &mut BitReader) -> Option<()> {
         if reader.bits(5)? > 7 {
             reader.skip(1)?; // seq_tier
         }
-        if let Some(delay_bits) = delay_bits {
-            if reader.flag()? {
-                reader.skip(2 * delay_bits + 1)?;
-            }
+        if let Some(delay_bits) = delay_bits
+            && reader.flag()?
+        {
+            reader.skip(2 * delay_bits + 1)?;
         }
         if has_display_delay && reader.flag()? {
             reader.skip(4)?;

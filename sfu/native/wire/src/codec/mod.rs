@@ -95,10 +95,10 @@ pub fn rewrite_picture_ids(
     } else if let Some(field) = payload.get_mut(start) {
         *field = picture_id as u8 & 0x7f;
     }
-    if let Some((_, offset)) = at.tl0_picture_index {
-        if let Some(field) = payload.get_mut(usize::from(offset)) {
-            *field = tl0_picture_index;
-        }
+    if let Some((_, offset)) = at.tl0_picture_index
+        && let Some(field) = payload.get_mut(usize::from(offset))
+    {
+        *field = tl0_picture_index;
     }
 }
 

@@ -13,7 +13,7 @@ const HEADER_BYTES: usize = 20;
 /// What a packet of only missing ones can hold: two bytes for each seven symbols at worst.
 const MAX_SYMBOLS: usize = (MAX_PACKET_BYTES - HEADER_BYTES) / 2 * TWO_BIT_SYMBOLS as usize;
 // Padding to 32 bits then never goes over the limit.
-const _: () = assert!(MAX_PACKET_BYTES % 4 == 0);
+const _: () = assert!(MAX_PACKET_BYTES.is_multiple_of(4));
 const _: () = assert!(MAX_SYMBOLS <= RUN_LENGTH_MASK as usize);
 const TICKS_PER_REFERENCE: i64 = REFERENCE_UNIT_MICROS / DELTA_UNIT_MICROS;
 

@@ -1,0 +1,332 @@
+"""One simulated participant: the public protocol in Python, its media in the load agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from loadtest.agent import Agent
+from loadtest.media import LAYERS, VOICE
+from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
+from sfu.values import ParticipantInfo, TrackSource, VideoWish
+from signaling import messages
+
+JOIN_TIMEOUT_S = 15.0
+"""Each step of a join."""
+RIDS = ("l", "m", "h")
+
+
+class JoinFailed(Exception):
+    """The participant did not get in; the text says at which step and why."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a participant sends and shows."""
+
+    sends_audio: bool = True
+    video_layers: tuple[str, ...] = ()
+    """Loops it sends, smallest first: one is a single stream, several are simulcast."""
+    shows_video: int = 1
+    """Receive-only video m-lines."""
+    max_height: int = 720
+    """Of each of them."""
+    role: str = "member"
+
+    @classmethod
+    def simulcast(cls, shows_video: int, role: str = "member") -> Behaviour:
+        """Return one that sends all three layers."""
+        layers = tuple(layer.name for layer in LAYERS)
+        return cls(video_layers=layers, shows_video=shows_video, role=role)
+
+
+@dataclass
+class JoinTimes:
+    """Seconds of the monotonic clock; 0 until it happened."""
+
+    opened_s: float = 0.0
+    """The WebSocket began to be opened."""
+    joined_s: float = 0.0
+    answered_s: float = 0.0
+    connected_s: float = 0.0
+    """ICE and DTLS done."""
+    first_media_s: float = 0.0
+    """The first media packet was in the kernel."""
+
+
+@dataclass
+class Participant:
+    """One person. `join()`, then it follows the room by itself until `leave()`."""
+
+    number: int
+    """Unique over all agents: the publisher of its marks."""
+    room_number: int
+    name: str
+    behaviour: Behaviour
+    agent: Agent
+    http: aiohttp.ClientSession
+    url: str
+    times: JoinTimes = field(default_factory=JoinTimes)
+    had_company: bool = False
+    """Somebody was in the room already: the wait for media is the server's, not for people."""
+    failure: str | None = None
+    """Why it is of no more use."""
+    errors: list[str] = field(default_factory=list)
+    """Codes of error replies and of unexpected ends."""
+
+    def __post_init__(self) -> None:
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_id = 0
+        self._replies: dict[int, asyncio.Future[messages.ServerMessage]] = {}
+        self._others: dict[str, ParticipantInfo] = {}
+        self._me = ""
+        self._wishes: list[dict[str, Any]] = []
+        self._has_answer = False
+        self._is_leaving = False
+        self.first_media = asyncio.Event()
+        """It got media, or failed: nobody waits for the failed."""
+        self.connected = asyncio.Event()
+        """Its media transport is up, or it failed."""
+
+    async def join(self, token: str) -> None:
+        """Enter the room and start the media.
+
+        Raises:
+            JoinFailed: the text names the step.
+        """
+        events = self.agent.add(self.number, self.room_number)
+        ready = await self._step("agent", events.get())
+        if ready["event"] != "ready":
+            raise JoinFailed(f"agent: {ready.get('reason')}")
+        self._tasks.append(asyncio.create_task(self._follow_agent(events)))
+        self.times.opened_s = time.monotonic()
+        self._socket = await self._step(
+            "open", self.http.ws_connect(f"{self.url}/ws", headers={"Origin": self.url})
+        )
+        self._tasks.append(asyncio.create_task(self._read()))
+        joined = await self._request(messages.Join, token=token)
+        assert isinstance(joined, messages.Joined)
+        self.times.joined_s = time.monotonic()
+        self._me = joined.participant
+        self.had_company = any(
+            each.participant != self._me and each.tracks for each in joined.participants
+        )
+        self._others |= {each.participant: each for each in joined.participants}
+        self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
+        await self._negotiate(ready, joined)
+        await self._wish()
+
+    async def leave(self) -> None:
+        """Leave for good."""
+        self._is_leaving = True
+        if self._socket is not None and not self._socket.closed:
+            with contextlib.suppress(JoinFailed, ConnectionError):
+                await self._request(messages.Leave)
+            await self._socket.close()
+        self.agent.remove(self.number)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def publish(self, mid: str, *, is_active: bool) -> None:
+        """Pause or go on sending on `mid`: "mic" or "cam"."""
+        self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
+
+    # ---- joining
+
+    async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
+        streams = self._streams()
+        spec = OfferSpec(
+            ice_ufrag=ready["ice_ufrag"],
+            ice_pwd=ready["ice_pwd"],
+            fingerprint=ready["fingerprint"],
+            send=streams,
+            receive_audio=joined.audio_streams,
+            receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
+        )
+        sources = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
+        tracks = {stream.mid: sources[stream.mid] for stream in streams}
+        reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
+        assert isinstance(reply, messages.Answer)
+        self.times.answered_s = time.monotonic()
+        self.agent.send(**self._connect_command(parse_answer(reply.sdp), streams))
+        self._has_answer = True
+
+    def _streams(self) -> tuple[OfferedStream, ...]:
+        streams = []
+        if self.behaviour.sends_audio:
+            streams.append(OfferedStream("mic", "audio", ssrcs=((_new_ssrc(), None),)))
+        layers = self.behaviour.video_layers
+        if layers:
+            ssrcs = tuple((_new_ssrc(), _new_ssrc()) for _ in layers)
+            rids = RIDS[: len(layers)] if len(layers) > 1 else ()
+            streams.append(OfferedStream("cam", "video", rids, ssrcs))
+        return tuple(streams)
+
+    def _connect_command(self, answer: Answer, streams: Sequence[OfferedStream]) -> dict[str, Any]:
+        return {
+            "command": "connect",
+            "id": self.number,
+            "ice_ufrag": answer.ice_ufrag,
+            "ice_pwd": answer.ice_pwd,
+            "fingerprint": answer.fingerprint,
+            # The agent's sockets are IPv4 unless it was told otherwise.
+            "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
+            "send": [self._sent(answer, stream) for stream in streams],
+            "receive": [
+                {
+                    "mid": media.mid,
+                    "kind": media.kind,
+                    "ssrc": media.ssrc,
+                    "rtx_ssrc": media.rtx_ssrc,
+                    "has_nack": any(word == "nack" for _, word in media.feedback),
+                    "extensions": media.extensions,
+                }
+                for media in answer.media
+                if media.direction == "sendonly" and media.ssrc is not None
+            ],
+        }
+
+    def _sent(self, answer: Answer, stream: OfferedStream) -> dict[str, Any]:
+        media = answer.by_mid(stream.mid)
+        codec = "opus" if stream.kind == "audio" else "vp8"
+        payload_type = media.payload_types.get(codec)
+        if media.direction != "recvonly" or payload_type is None:
+            raise JoinFailed(f"answer: the server does not take {codec} on {stream.mid}")
+        if stream.rids and media.rids != stream.rids:
+            raise JoinFailed(f"answer: offered rids {stream.rids}, answered {media.rids}")
+        loops = [VOICE] if stream.kind == "audio" else self.behaviour.video_layers
+        rids: Sequence[str | None] = stream.rids or [None]
+        return {
+            "mid": stream.mid,
+            "kind": stream.kind,
+            "payload_type": payload_type,
+            "rtx_payload_type": media.rtx.get(payload_type),
+            "extensions": media.extensions,
+            "encodings": [
+                {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
+                for rid, (ssrc, rtx_ssrc), loop in zip(rids, stream.ssrcs, loops, strict=True)
+            ],
+        }
+
+    # ---- following the room
+
+    async def _wish(self) -> None:
+        """Ask for the cameras of the first others, each on an m-line of its own."""
+        cameras = [
+            other.participant
+            for other in self._others.values()
+            if other.participant != self._me
+            and any(track.source is TrackSource.CAMERA for track in other.tracks)
+        ]
+        wishes = [
+            {"mid": f"v{index}", "participant": who, "max_height": self.behaviour.max_height}
+            for index, who in enumerate(cameras[: self.behaviour.shows_video])
+        ]
+        if wishes != self._wishes and self._has_answer:
+            self._wishes = wishes
+            video = msgspec.convert(wishes, list[VideoWish])
+            with contextlib.suppress(JoinFailed):
+                await self._request(messages.Layout, video=video)
+
+    async def _read(self) -> None:
+        assert self._socket is not None
+        background: set[asyncio.Task[None]] = set()
+        async for frame in self._socket:
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                break
+            message = _DECODER.decode(frame.data)
+            reply = self._replies.pop(getattr(message, "id", None) or 0, None)
+            if reply is not None and not reply.done():
+                reply.set_result(message)
+            if self._handle(message):
+                task = asyncio.create_task(self._wish())
+                background.add(task)
+                task.add_done_callback(background.discard)
+        if not self._is_leaving:
+            self._fail(f"the socket was closed ({self._socket.close_code})")
+
+    def _handle(self, message: messages.ServerMessage) -> bool:
+        """Take a message; tell whether who can be shown may have changed."""
+        match message:
+            case (
+                messages.ParticipantJoined(participant=info)
+                | messages.ParticipantUpdated(participant=info)
+            ):
+                self._others[info.participant] = info
+                return True
+            case messages.ParticipantLeft(participant=participant):
+                self._others.pop(participant, None)
+                return True
+            case messages.Error(code=code):
+                self.errors.append(code)
+            case messages.MediaLost() | messages.Kicked() | messages.RoomClosed():
+                self._fail(type(message).__name__)
+        return False
+
+    async def _follow_agent(self, events: asyncio.Queue[dict[str, Any]]) -> None:
+        while True:
+            event = await events.get()
+            if event["event"] == "connected":
+                self.times.connected_s = event["at_us"] / 1e6
+                self.connected.set()
+            elif event["event"] == "first_media" and not self.first_media.is_set():
+                self.times.first_media_s = event["at_us"] / 1e6
+                self.first_media.set()
+            elif event["event"] == "failed":
+                self._fail(str(event["reason"]))
+
+    def _fail(self, reason: str) -> None:
+        self.failure = self.failure or reason
+        self.connected.set()
+        self.first_media.set()
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(JoinFailed(reason))
+
+    async def _ping(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            with contextlib.suppress(JoinFailed, ConnectionError):
+                await self._request(messages.Ping)
+
+    async def _request(self, kind: type[messages.ClientMessage], **fields: Any) -> Any:
+        assert self._socket is not None
+        self._last_id += 1
+        reply: asyncio.Future[messages.ServerMessage] = asyncio.get_running_loop().create_future()
+        self._replies[self._last_id] = reply
+        message = kind(id=self._last_id, **fields)
+        name = kind.__name__.lower()
+        try:
+            await self._socket.send_str(msgspec.json.encode(message).decode())
+        except ConnectionError as error:
+            raise JoinFailed(f"{name}: {error}") from error
+        answer = await self._step(name, reply)
+        if isinstance(answer, messages.Error):
+            raise JoinFailed(f"{name}: {answer.code} {answer.message}")
+        return answer
+
+    async def _step(self, name: str, awaitable: Any) -> Any:
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                return await awaitable
+        except TimeoutError:
+            raise JoinFailed(f"{name}: no answer within {JOIN_TIMEOUT_S:.0f} s") from None
+        except aiohttp.ClientError as error:
+            raise JoinFailed(f"{name}: {error}") from error
+
+
+def _new_ssrc() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+
+_DECODER = msgspec.json.Decoder(messages.ServerMessages)

@@ -1,0 +1,480 @@
+//! One m-line that a participant sends on: frames when they are due, in all encodings; keyframes and packets again when asked.
+//! Sans-IO.
+
+use crate::judge::Totals;
+use crate::mark::{MARK_BYTES, Mark, VIDEO_TRACK, write_marked_opus};
+use crate::media_loop::{LoopCodec, MediaLoop};
+use crate::outbox::Outbox;
+use crate::protocol::{Extensions, Kind, SendEncoding, SendMedia};
+use crate::random::Random;
+use crate::time::{MILLISECOND, SECOND, Time};
+use crate::vp8;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use wire::extensions::{AudioLevel, ExtensionWriter, Tag};
+use wire::rtcp::{self, SenderInfo};
+use wire::rtp::OutgoingHeader;
+use wire::srtp::SrtpSender;
+
+/// LIMIT: packets of one encoding that can be sent again: two seconds of 2 Mbit/s. Only what rebuilds them is kept.
+const HISTORY: usize = 512;
+/// A track that is later than this skips to now; what it skips is lateness, not a burst.
+const MAX_CATCH_UP: u64 = 500 * MILLISECOND;
+
+/// What sending needs of the participant.
+pub struct SendContext<'a> {
+    /// Protects.
+    pub srtp: &'a mut SrtpSender,
+    /// Takes datagrams.
+    pub outbox: &'a mut Outbox,
+    /// Transport-wide number of the next packet.
+    pub transport_number: &'a mut u16,
+    /// Counts what is sent.
+    pub totals: &'a mut Totals,
+    /// Room of the marks.
+    pub room: u32,
+    /// Publisher of the marks.
+    pub publisher: u32,
+    /// What time it is.
+    pub now: Time,
+    /// Nothing is sent again within this, µs: one round trip, as libwebrtc.
+    pub round_trip: u64,
+}
+
+/// What rebuilds a sent packet byte by byte, its header extensions left out.
+#[derive(Debug, Clone, Copy)]
+struct SentPacket {
+    number: u64,
+    loop_frame: usize,
+    part: usize,
+    timestamp: u32,
+    marker: bool,
+    picture_id: u16,
+    tl0_picture_index: u8,
+    mark: Mark,
+    /// First sent, or sent again.
+    last_sent: Time,
+}
+
+struct Encoding {
+    rid: Option<Tag>,
+    ssrc: u32,
+    rtx_ssrc: Option<u32>,
+    media: Arc<MediaLoop>,
+    index: u8,
+    position: usize,
+    /// Extended numbers; they start below 2^15, so that the receiver's rollover counter starts at 0.
+    next_number: u64,
+    next_rtx_number: u64,
+    timestamp_offset: u32,
+    picture_id: u16,
+    wants_keyframe: bool,
+    /// The server reports on the SSRC: mid and rid need not be told any more, as in browsers.
+    is_known: bool,
+    packet_count: u32,
+    octet_count: u32,
+    last_timestamp: Option<(Time, u32)>,
+    history: VecDeque<SentPacket>,
+}
+
+/// One track.
+pub struct SendTrack {
+    /// a=mid
+    pub mid: Tag,
+    kind: Kind,
+    track: u8,
+    payload_type: u8,
+    rtx_payload_type: Option<u8>,
+    extensions: Extensions,
+    minus_dbov: Option<u8>,
+    encodings: Vec<Encoding>,
+    interval: u64,
+    started: Time,
+    next_frame: Option<Time>,
+    frame: u32,
+}
+
+impl SendTrack {
+    /// A track that is idle until `set_active`.
+    ///
+    /// # Errors
+    /// What of `media` cannot be sent.
+    pub fn new(
+        media: &SendMedia,
+        index: usize,
+        loops: &HashMap<String, Arc<MediaLoop>>,
+        random: &mut Random,
+    ) -> Result<Self, String> {
+        let mid = Tag::new(media.mid.as_bytes()).ok_or("a mid that is no token")?;
+        let made: Result<Vec<_>, String> = (media.encodings.iter().enumerate())
+            .map(|(index, encoding)| Encoding::new(encoding, index, loops, random))
+            .collect();
+        let encodings = made?;
+        let codec = match media.kind {
+            Kind::Audio => LoopCodec::Opus,
+            Kind::Video => LoopCodec::Vp8,
+        };
+        let first = encodings.first().ok_or("an m-line without encodings")?;
+        let interval = u64::from(first.media.interval_micros);
+        let is_alike = |other: &Encoding| {
+            other.media.codec == codec && u64::from(other.media.interval_micros) == interval
+        };
+        if !encodings.iter().all(is_alike) {
+            return Err("encodings of different codecs or frame rates".to_owned());
+        }
+        let video_bit = if media.kind == Kind::Video {
+            VIDEO_TRACK
+        } else {
+            0
+        };
+        Ok(Self {
+            mid,
+            kind: media.kind,
+            track: index as u8 & !VIDEO_TRACK | video_bit,
+            payload_type: media.payload_type,
+            rtx_payload_type: media.rtx_payload_type,
+            extensions: media.extensions,
+            minus_dbov: media.minus_dbov,
+            encodings,
+            interval,
+            started: Time::default(),
+            next_frame: None,
+            frame: 0,
+        })
+    }
+
+    /// SSRC of the first encoding.
+    pub fn ssrc(&self) -> u32 {
+        self.encodings[0].ssrc
+    }
+
+    /// Go on from `first`, or pause.
+    pub fn set_active(&mut self, first: Option<Time>) {
+        if let (Some(first), true) = (first, self.started == Time::default()) {
+            self.started = first;
+        }
+        self.next_frame = first;
+        if self.kind == Kind::Video {
+            for encoding in &mut self.encodings {
+                encoding.wants_keyframe = true;
+            }
+        }
+    }
+
+    /// When the next frame is due.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.next_frame
+    }
+
+    /// Send the frame that is due, if one is; gives its lateness in µs.
+    pub fn handle_timeout(&mut self, now: Time, context: &mut SendContext<'_>) -> Option<u64> {
+        let due = self.next_frame.filter(|due| *due <= now)?;
+        let lateness = now.since(due);
+        let skipped = if lateness > MAX_CATCH_UP {
+            lateness / self.interval
+        } else {
+            0
+        };
+        let captured = due.after(skipped * self.interval);
+        self.next_frame = Some(captured.after(self.interval));
+        for index in 0..self.encodings.len() {
+            self.send_frame(index, captured, now, context);
+        }
+        self.frame = self.frame.wrapping_add(1);
+        Some(lateness)
+    }
+
+    /// The server wants a keyframe of `ssrc`; false if it is not ours.
+    pub fn handle_keyframe_request(&mut self, ssrc: u32) -> bool {
+        let Some(encoding) = self
+            .encodings
+            .iter_mut()
+            .find(|encoding| encoding.ssrc == ssrc)
+        else {
+            return false;
+        };
+        encoding.wants_keyframe = true;
+        true
+    }
+
+    /// The server reports on `ssrc`.
+    pub fn handle_report_block(&mut self, ssrc: u32) {
+        for encoding in &mut self.encodings {
+            encoding.is_known |= encoding.ssrc == ssrc;
+        }
+    }
+
+    /// Send packets of `ssrc` again (RFC 4588), if retransmission was agreed.
+    pub fn handle_nack(&mut self, ssrc: u32, number: u16, context: &mut SendContext<'_>) {
+        let Some(index) = self
+            .encodings
+            .iter()
+            .position(|encoding| encoding.ssrc == ssrc)
+        else {
+            return;
+        };
+        let history = &mut self.encodings[index].history;
+        let found = history
+            .iter_mut()
+            .rev()
+            .find(|sent| sent.number as u16 == number);
+        let is_due =
+            |sent: &&mut SentPacket| context.now.since(sent.last_sent) >= context.round_trip;
+        if let Some(sent) = found.filter(is_due) {
+            sent.last_sent = context.now;
+            let sent = *sent;
+            self.send_again(index, &sent, context);
+        }
+    }
+
+    /// Append a sender report for each encoding that sent (RFC 3550 §6.4.1); `ntp_of` converts times.
+    pub fn write_sender_reports(&self, now: Time, ntp_of: impl Fn(Time) -> u64, out: &mut Vec<u8>) {
+        let rate = clock_rate(self.kind);
+        for encoding in &self.encodings {
+            let Some((at, timestamp)) = encoding.last_timestamp else {
+                continue;
+            };
+            let passed = (now.since(at) * rate / SECOND) as u32;
+            let info = SenderInfo {
+                ntp_time: ntp_of(now),
+                rtp_timestamp: timestamp.wrapping_add(passed),
+                packet_count: encoding.packet_count,
+                octet_count: encoding.octet_count,
+            };
+            rtcp::write_sender_report(out, encoding.ssrc, &info, &[]);
+        }
+    }
+
+    /// The SSRCs of a BYE.
+    pub fn ssrcs(&self) -> impl Iterator<Item = u32> {
+        self.encodings.iter().map(|encoding| encoding.ssrc)
+    }
+
+    fn send_frame(
+        &mut self,
+        index: usize,
+        captured: Time,
+        now: Time,
+        context: &mut SendContext<'_>,
+    ) {
+        let rate = clock_rate(self.kind);
+        let encoding = &mut self.encodings[index];
+        let loop_frame = encoding.next_position();
+        let elapsed = (captured.since(self.started) * rate / SECOND) as u32;
+        let timestamp = encoding.timestamp_offset.wrapping_add(elapsed);
+        encoding.last_timestamp = Some((captured, timestamp));
+        encoding.picture_id = (encoding.picture_id + 1) & 0x7fff;
+        let parts = match self.kind {
+            Kind::Audio => 1,
+            Kind::Video => {
+                vp8::part_count(encoding.media.frames[loop_frame].data.len() + MARK_BYTES)
+            }
+        };
+        let mark = Mark {
+            room: context.room,
+            publisher: context.publisher,
+            track: self.track,
+            encoding: encoding.index,
+            frame: self.frame,
+            sent: now,
+        };
+        for part in 0..parts {
+            let encoding = &mut self.encodings[index];
+            let sent = SentPacket {
+                number: encoding.next_number,
+                loop_frame,
+                part,
+                timestamp,
+                marker: self.kind == Kind::Video && part + 1 == parts,
+                picture_id: encoding.picture_id,
+                // One temporal layer: every picture is of the base layer.
+                tl0_picture_index: encoding.picture_id as u8,
+                mark,
+                last_sent: now,
+            };
+            encoding.next_number += 1;
+            encoding.history.push_back(sent);
+            if encoding.history.len() > HISTORY || self.rtx_payload_type.is_none() {
+                encoding.history.pop_front();
+            }
+            self.send_packet(index, &sent, context);
+        }
+    }
+
+    fn send_packet(&mut self, index: usize, sent: &SentPacket, context: &mut SendContext<'_>) {
+        let encoding = &self.encodings[index];
+        let header = OutgoingHeader {
+            marker: sent.marker,
+            payload_type: self.payload_type,
+            sequence_number: sent.number as u16,
+            timestamp: sent.timestamp,
+            ssrc: encoding.ssrc,
+        };
+        let start = context.outbox.begin();
+        let rid = encoding.rid.map(|rid| (self.extensions.rid, rid));
+        self.write_header(&header, rid, encoding.is_known, sent, context);
+        let header_end = context.outbox.bytes.len();
+        encoding.write_payload(sent, &mut context.outbox.bytes);
+        let payload_bytes = context.outbox.bytes.len() - header_end;
+        protect(context, start, header_end, header.ssrc, sent.number);
+        let encoding = &mut self.encodings[index];
+        encoding.packet_count = encoding.packet_count.wrapping_add(1);
+        encoding.octet_count = encoding.octet_count.wrapping_add(payload_bytes as u32);
+    }
+
+    fn send_again(&mut self, index: usize, sent: &SentPacket, context: &mut SendContext<'_>) {
+        let encoding = &mut self.encodings[index];
+        let (Some(payload_type), Some(ssrc)) = (self.rtx_payload_type, encoding.rtx_ssrc) else {
+            return;
+        };
+        let number = encoding.next_rtx_number;
+        encoding.next_rtx_number += 1;
+        let encoding = &self.encodings[index];
+        let header = OutgoingHeader {
+            marker: sent.marker,
+            payload_type,
+            sequence_number: number as u16,
+            timestamp: sent.timestamp,
+            ssrc,
+        };
+        let start = context.outbox.begin();
+        let rid = encoding.rid.map(|rid| (self.extensions.repaired_rid, rid));
+        // Few enough to be told their names each time.
+        self.write_header(&header, rid, false, sent, context);
+        let header_end = context.outbox.bytes.len();
+        // RFC 4588 §4: the original sequence number, then the original payload.
+        let original = (sent.number as u16).to_be_bytes();
+        context.outbox.bytes.extend_from_slice(&original);
+        encoding.write_payload(sent, &mut context.outbox.bytes);
+        protect(context, start, header_end, ssrc, number);
+    }
+
+    fn write_header(
+        &self,
+        header: &OutgoingHeader,
+        rid: Option<(Option<u8>, Tag)>,
+        is_known: bool,
+        sent: &SentPacket,
+        context: &mut SendContext<'_>,
+    ) {
+        let out = &mut context.outbox.bytes;
+        header.write(out, true, false);
+        let mut writer = ExtensionWriter::new(out, false);
+        let ids = &self.extensions;
+        if let (Some(id), false) = (ids.mid, is_known) {
+            writer.push(id, self.mid.as_bytes());
+        }
+        if let (Some((Some(id), rid)), false) = (rid, is_known) {
+            writer.push(id, rid.as_bytes());
+        }
+        if let Some(id) = ids.transport_sequence_number {
+            writer.push(id, &context.transport_number.to_be_bytes());
+            *context.transport_number = context.transport_number.wrapping_add(1);
+        }
+        if let Some(id) = ids.absolute_send_time {
+            // 24 bits of seconds, 6.18 fixed point.
+            let time = ((u128::from(sent.mark.sent.0) << 18) / u128::from(SECOND)) as u32;
+            writer.push(id, &time.to_be_bytes()[1..]);
+        }
+        if let (Some(id), Kind::Audio) = (ids.audio_level, self.kind) {
+            let frame = &self.encodings[0].media.frames[sent.loop_frame];
+            let minus_dbov = self.minus_dbov.unwrap_or(frame.minus_dbov);
+            let level = AudioLevel {
+                minus_dbov,
+                is_voice: minus_dbov < VOICE_MINUS_DBOV,
+            };
+            writer.push(id, &[level.to_byte()]);
+        }
+        writer.finish();
+    }
+}
+
+/// Louder than this is told to be voice.
+const VOICE_MINUS_DBOV: u8 = 60;
+
+const fn clock_rate(kind: Kind) -> u64 {
+    match kind {
+        Kind::Audio => 48_000,
+        Kind::Video => 90_000,
+    }
+}
+
+fn protect(context: &mut SendContext<'_>, start: usize, header_end: usize, ssrc: u32, number: u64) {
+    let (srtp, outbox) = (&mut *context.srtp, &mut *context.outbox);
+    let packet_bytes = outbox.bytes.len() - start;
+    let header_bytes = header_end - start;
+    if srtp
+        .protect_rtp(&mut outbox.bytes, start, header_bytes, ssrc, number)
+        .is_err()
+    {
+        outbox.cancel();
+        return;
+    }
+    outbox.finish();
+    context.totals.packets_sent += 1;
+    context.totals.bytes_sent += packet_bytes as u64;
+}
+
+impl Encoding {
+    fn new(
+        encoding: &SendEncoding,
+        index: usize,
+        loops: &HashMap<String, Arc<MediaLoop>>,
+        random: &mut Random,
+    ) -> Result<Self, String> {
+        let media = loops.get(&encoding.media);
+        let media = media.ok_or_else(|| format!("no loop \"{}\" was loaded", encoding.media))?;
+        let rid = match &encoding.rid {
+            Some(rid) => Some(Tag::new(rid.as_bytes()).ok_or("a rid that is no token")?),
+            None => None,
+        };
+        Ok(Self {
+            rid,
+            ssrc: encoding.ssrc,
+            rtx_ssrc: encoding.rtx_ssrc,
+            media: media.clone(),
+            index: index as u8,
+            position: 0,
+            next_number: random.next() & 0x7fff,
+            next_rtx_number: random.next() & 0x7fff,
+            timestamp_offset: random.next() as u32,
+            picture_id: random.next() as u16 & 0x7fff,
+            wants_keyframe: true,
+            is_known: false,
+            packet_count: 0,
+            octet_count: 0,
+            last_timestamp: None,
+            history: VecDeque::new(),
+        })
+    }
+
+    /// The loop's frame to send now: the next, or the keyframe at the start if one is wanted.
+    fn next_position(&mut self) -> usize {
+        if std::mem::take(&mut self.wants_keyframe) && self.media.codec == LoopCodec::Vp8 {
+            self.position = 0;
+        }
+        let position = self.position;
+        self.position = (position + 1) % self.media.frames.len();
+        position
+    }
+
+    fn write_payload(&self, sent: &SentPacket, out: &mut Vec<u8>) {
+        let data = &self.media.frames[sent.loop_frame].data;
+        if self.media.codec == LoopCodec::Opus {
+            write_marked_opus(out, data, &sent.mark);
+            return;
+        }
+        let (start, end) = vp8::part_bounds(data.len() + MARK_BYTES, sent.part);
+        out.extend_from_slice(&vp8::descriptor(
+            sent.part == 0,
+            sent.picture_id,
+            sent.tl0_picture_index,
+        ));
+        out.extend_from_slice(&data[start.min(data.len())..end.min(data.len())]);
+        // The mark follows the frame and lies in its last part, as no part is shorter.
+        if end > data.len() {
+            let mark = sent.mark.to_bytes();
+            out.extend_from_slice(&mark[start.saturating_sub(data.len())..end - data.len()]);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""Measurements held against bars: `python -m tests.bench`, which is `make bench`."""

@@ -1,0 +1,78 @@
+"""One camera to a hundred viewers on real sockets, against a loop that only encrypts and sends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.figures import Figure, median
+
+BUILD_FOLDER = Path("sfu/native/target/release")
+VIEWERS = 100
+BURST = 10
+"""Packets of a frame."""
+FRAMES = 600
+FRAMES_PER_SECOND = 400
+PACKET_BYTES = 1_100
+TAG_BYTES = 16
+ROUNDS = 7
+"""Of each of the three, in turn: what else the machine does hits all alike."""
+
+
+def measure_fan_out(progress: Callable[[str], None]) -> dict[str, Figure]:
+    """Build nothing, run both programs in turn, and compare medians of CPU time."""
+    raw, gcm, counter = [], [], []
+    for number in range(1, ROUNDS + 1):
+        raw.append(_raw())
+        gcm.append(_engine("gcm"))
+        counter.append(_engine("cm"))
+        progress(
+            f"fan-out {number} of {ROUNDS}: raw {raw[-1]:.0f}, AES-GCM {gcm[-1]:.0f}, "
+            f"AES-CM {counter[-1]:.0f} ns a packet"
+        )
+    limit, cost, cost_counter = median(raw), median(gcm), median(counter)
+    how = f"1 → {VIEWERS}, {PACKET_BYTES}-byte packets, real sockets"
+    return {
+        "fan_out_raw_limit": Figure(
+            round(limit), "ns/packet", None, "CPU to encrypt (AES-GCM) and send only, same batching"
+        ),
+        "fan_out_cpu": Figure(
+            round(cost), "ns/packet", 3000, f"engine thread's CPU for each forwarded packet, {how}"
+        ),
+        "fan_out_ratio": Figure(
+            round(cost / limit, 2), "", 1.6, "that against the raw limit, medians of the same run"
+        ),
+        "fan_out_cm_ratio": Figure(
+            round(cost_counter / cost, 2), "", 2.0, "AES_CM_128_HMAC_SHA1_80 against AES-GCM"
+        ),
+    }
+
+
+def _raw() -> float:
+    result = _run(
+        BUILD_FOLDER / "examples" / "raw_limit",
+        *("--destinations", str(VIEWERS), "--burst", str(BURST)),
+        *("--bytes", str(PACKET_BYTES + TAG_BYTES), "--rounds", str(FRAMES)),
+    )
+    return float(result["cpu_ns_per_packet"])
+
+
+def _engine(profile: str) -> float:
+    result = _run(
+        BUILD_FOLDER / "fan_out_sockets",
+        *(str(VIEWERS), str(BURST), str(FRAMES), str(FRAMES_PER_SECOND), profile),
+    )
+    if result["forwarded"] < 0.95 * result["expected"]:
+        raise RuntimeError(f"forwarded {result['forwarded']} of {result['expected']}: no figure")
+    return float(result["cpu_nanoseconds_per_packet"])
+
+
+def _run(program: Path, *arguments: str) -> dict[str, Any]:
+    output = subprocess.run(
+        [program, *arguments], check=True, capture_output=True, text=True, timeout=120
+    ).stdout
+    result: dict[str, Any] = json.loads(output)
+    return result

@@ -1,0 +1,118 @@
+"""The whole service as its own processes, on free ports, with rooms made for a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from loadtest.processes import descendants, read_use
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class RealService:
+    """A running service."""
+
+    url: str
+    pid: int
+    log_path: Path
+
+    def pids(self, *words: str) -> list[int]:
+        """Return its processes whose command line has all `words`; all without words."""
+        uses = [read_use(pid) for pid in descendants(self.pid)]
+        return [use.pid for use in uses if use and all(word in use.command for word in words)]
+
+    @property
+    def worker_pid(self) -> int:
+        """Of the first media worker."""
+        return min(self.pids("sfu.worker"))
+
+
+@contextlib.asynccontextmanager
+async def real_service(
+    folder: Path, rooms: Sequence[str], *, room_class: str = "council", room_capacity: int = 500
+) -> AsyncIterator[RealService]:
+    """Run `synedrion serve` with one worker and `rooms` of its class; logs go to `folder`."""
+    port = free_port(socket.SOCK_STREAM)
+    config = folder / "synedrion.toml"
+    config.write_text(_config(folder, port, rooms, room_class, room_capacity))
+    log_path = folder / "service.log"
+    with log_path.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "signaling.main", "serve", "--config", str(config),
+            stdout=asyncio.subprocess.PIPE, stderr=log, process_group=0,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = await process.stdout.readline()
+            assert b"ready" in line, log_path.read_text()[-2000:]
+            await _wait_ready(port)
+            yield RealService(f"http://127.0.0.1:{port}", process.pid, log_path)
+        finally:
+            await _stop(process)
+
+
+async def _wait_ready(port: int) -> None:
+    """Wait for /readyz: connections were seen refused for milliseconds after the ready line."""
+    async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as http:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.02)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)  # its own group: nobody else is in it
+        await process.wait()
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket(type=kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _config(
+    folder: Path, port: int, rooms: Sequence[str], room_class: str, room_capacity: int
+) -> str:
+    tables = "".join(
+        f'[[demo.rooms]]\nid = "{room}"\nroom_class = "{room_class}"\ntitle = "{room}"\n'
+        for room in rooms
+    )
+    return f"""data_folder = "{folder}/data"
+[http]
+port = {port}
+[media]
+listen_addresses = ["127.0.0.1"]
+first_port = {free_port(socket.SOCK_DGRAM)}
+room_capacity = {room_capacity}
+[[workers]]
+name = "worker"
+room_class = "{room_class}"
+[demo]
+enabled = true
+token_burst = 100000
+tokens_per_second = 1000.0
+{tables}[log]
+level = "warning"
+"""
