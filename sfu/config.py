@@ -10,6 +10,10 @@ from sfu.logs import LOG_LEVELS
 from sfu.media import CodecName
 from sfu.values import RoomClass
 
+EXIT_UNLOCKED = 77
+"""Exit status (EX_NOPERM of sysexits.h) of a kep worker whose sandbox is not whole: starting it again
+on the same machine changes nothing."""
+
 
 @dataclass(frozen=True)
 class MediaConfig:
@@ -20,8 +24,8 @@ class MediaConfig:
     left out with a warning."""
     announced_addresses: tuple[str, ...] = ()
     """Addresses that clients are told to send to, in order of preference. Empty: the listen
-    addresses, with wildcards replaced by the machine's own address of that family. Behind NAT: the
-    public ones."""
+    addresses, with wildcards replaced by the machine's own address of that family (without a route
+    to the world: all of its interfaces), and loopback last. Behind NAT: the public ones."""
     first_port: int = 40000
     """UDP port of the first worker; each further worker has the next. 1024 to 65535; 0 takes any
     free port (tests)."""

@@ -6,6 +6,7 @@ Converts values to the engine's dictionaries and its event tuples to values. Dec
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
@@ -135,6 +136,11 @@ class NativeEngine(Protocol):
     def set_forwarding(self, participant: int, mid: str, is_allowed: bool) -> None: ...
     def snapshot(self) -> native.Snapshot: ...
     def close(self) -> None: ...
+
+
+def load_native_engine() -> None:
+    """Load the native module. Otherwise `open_native_engine` does, which must find it on disk."""
+    importlib.import_module("sfu._engine")
 
 
 def open_native_engine(

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from ipaddress import ip_address
+
+import ifaddr
 
 from sfu.answer import HostCandidate
 from sfu.config import MediaConfig
 from sfu.logs import Log
 
 log = Log(__name__)
+
+MAX_INTERFACE_ADDRESSES = 4
+"""LIMIT: candidates of one family on a machine without a route; every m-line repeats them."""
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Of each wildcard, in order of preference."""
 
 
 def bind_media_sockets(config: MediaConfig, port: int) -> list[socket.socket]:
@@ -37,18 +45,26 @@ def bind_media_sockets(config: MediaConfig, port: int) -> list[socket.socket]:
 
 
 def host_candidates(config: MediaConfig, sockets: Sequence[socket.socket]) -> list[HostCandidate]:
-    """Return where clients reach these sockets, as configured or as the machine's routes say."""
+    """Return where clients reach these sockets, best first.
+
+    What is announced, and nothing else; or the addresses the sockets are bound to, a wildcard
+    standing for the machine's own. With a wildcard the last is loopback: a browser on this machine
+    may have no other address.
+    """
     port: int = sockets[0].getsockname()[1]
     if config.announced_addresses:
         return [HostCandidate(address, port) for address in config.announced_addresses]
-    candidates = []
+    addresses: list[str] = []
+    wildcards: set[str] = set()
     for sock in sockets:
         address: str = sock.getsockname()[0]
-        if address in ("0.0.0.0", "::"):
-            address = _own_address(sock.family)
-        if address:
-            candidates.append(HostCandidate(address, port))
-    return candidates or [HostCandidate("127.0.0.1", port)]
+        if address in _LOOPBACK:
+            wildcards.add(address)
+            addresses += _own_addresses(sock.family)
+        else:
+            addresses.append(address)
+    addresses += [loopback for wildcard, loopback in _LOOPBACK.items() if wildcard in wildcards][:1]
+    return [HostCandidate(address, port) for address in addresses]
 
 
 def _bind(config: MediaConfig, address: str, port: int) -> socket.socket:
@@ -66,7 +82,14 @@ def _bind(config: MediaConfig, address: str, port: int) -> socket.socket:
     return sock
 
 
-def _own_address(family: socket.AddressFamily | int) -> str:
+def _own_addresses(family: socket.AddressFamily | int) -> list[str]:
+    """Return the machine's address towards the world; without a route there, those of its
+    interfaces."""
+    routed = _routed_address(family)
+    return [routed] if routed else _interface_addresses(family)
+
+
+def _routed_address(family: socket.AddressFamily | int) -> str:
     """Return the address that packets to the world would have; nothing is sent. Empty if no
     route."""
     # Documentation prefixes (RFC 5737, RFC 3849) stand for the world.
@@ -77,3 +100,19 @@ def _own_address(family: socket.AddressFamily | int) -> str:
         except OSError:
             return ""
         return str(probe.getsockname()[0])
+
+
+def _interface_addresses(family: socket.AddressFamily | int) -> list[str]:
+    """Return what clients on the same networks can reach: neither loopback nor IPv6 link-local,
+    which would need the client's own zone (RFC 4007 §6)."""
+    own = [ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+           for adapter in ifaddr.get_adapters() for ip in adapter.ips]  # fmt: skip
+    version = 6 if family == socket.AF_INET6 else 4
+    usable = [
+        str(address)
+        for address in own
+        if address.version == version
+        and not address.is_loopback
+        and not (version == 6 and address.is_link_local)
+    ]
+    return usable[:MAX_INTERFACE_ADDRESSES]

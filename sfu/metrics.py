@@ -178,6 +178,18 @@ WORKER_RESTARTS = MetricRow(
     "Times that signaling met another incarnation of the worker.",
     _WORKER,
 )
+SANDBOX_PROHIBITIONS = MetricRow(
+    "sfu_sandbox_prohibitions",
+    MetricType.GAUGE,
+    "Prohibitions that the worker tried on itself and the kernel refused; 0: not locked down.",
+    _WORKER,
+)
+SANDBOX_LOCK_DOWN = MetricRow(
+    "sfu_sandbox_lock_down_seconds",
+    MetricType.GAUGE,
+    "How long the worker took to lock itself down and to try each prohibition.",
+    _WORKER,
+)
 RPC_CALLS = MetricRow(
     "sfu_rpc_calls_total",
     MetricType.COUNTER,
@@ -256,6 +268,8 @@ METRICS: tuple[MetricRow, ...] = (
     UPTIME,
     WORKER_UP,
     WORKER_RESTARTS,
+    SANDBOX_PROHIBITIONS,
+    SANDBOX_LOCK_DOWN,
     RPC_CALLS,
     RPC_FAILURES,
     RPC_SLOW_READERS,
@@ -301,6 +315,8 @@ def _add_rooms(table: _Families, worker: str, statistics: WorkerStatistics) -> N
     table.add_histogram(JOIN_TIME, statistics.join_time, worker, room_class)
     table.add_histogram(LOOP_LAG, statistics.loop_lag, worker)
     table.add(UPTIME, statistics.uptime_s, worker)
+    table.add(SANDBOX_PROHIBITIONS, statistics.sandbox_prohibitions, worker)
+    table.add(SANDBOX_LOCK_DOWN, statistics.sandbox_lock_down_s, worker)
 
 
 def _add_engine(table: _Families, worker: str, statistics: WorkerStatistics) -> None:

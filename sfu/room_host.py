@@ -47,11 +47,16 @@ class RoomHost:
     """The rooms by name. Bounded: rooms and participants by the worker's capacity."""
 
     def __init__(
-        self, config: WorkerConfig, incarnation: str, new_negotiator: Callable[[], Negotiator]
+        self,
+        config: WorkerConfig,
+        incarnation: str,
+        new_negotiator: Callable[[], Negotiator],
+        prohibitions: tuple[str, ...] = (),
     ) -> None:
         self._config = config
         self._incarnation = incarnation
         self._new_negotiator = new_negotiator
+        self._prohibitions = prohibitions
         self._rooms: dict[str, Room] = {}
         self._empty_since: dict[str, float] = {}
 
@@ -145,6 +150,7 @@ class RoomHost:
             incarnation=self._incarnation,
             room_class=self._config.room_class,
             capacity=self._config.media.worker_capacity,
+            prohibitions=self._prohibitions,
         )
 
     def _open(self, request: messages.OpenRoom) -> tuple[messages.RoomState, list[HostOutput]]:

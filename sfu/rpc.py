@@ -7,6 +7,7 @@ of one connection are served in the order they came; events of a call are sent b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -78,12 +79,14 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 class RpcServer:
     """Serves one UNIX socket. `handler` does the calls; `publish` tells every connection."""
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+    def __init__(self, path: Path, handler: Handler, listener: socket.socket | None = None) -> None:
+        """`listener`: what `bind_rpc_socket(path)` returned, for who may bind nothing any more."""
         self.calls: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.slow_readers = 0
         self._path = path
         self._handler = handler
+        self._listener = listener
         self._connections: set[_Connection] = set()
 
     async def run(self, listening: Callable[[], None] = lambda: None) -> None:
@@ -92,7 +95,7 @@ class RpcServer:
         Raises:
             OSError: the socket cannot be bound, or its folder is open to others.
         """
-        listener = _bind(self._path)
+        listener = self._listener or bind_rpc_socket(self._path)
         try:
             async with asyncio.TaskGroup() as tasks:
 
@@ -110,7 +113,9 @@ class RpcServer:
                     listening()
                     await asyncio.get_running_loop().create_future()
         finally:
-            self._path.unlink(missing_ok=True)
+            # A locked worker may change no name: the next one replaces the file.
+            with contextlib.suppress(PermissionError):
+                self._path.unlink(missing_ok=True)
 
     def publish(self, event: Events) -> None:
         """Queue an event for every connection that said hello."""
@@ -210,8 +215,12 @@ class _Connection:
             self._queued_bytes -= len(frame)
 
 
-def _bind(path: Path) -> socket.socket:
-    """Bind `path` with mode 0600 in a folder that only we may enter."""
+def bind_rpc_socket(path: Path) -> socket.socket:
+    """Bind `path` with mode 0600 in a folder that only we may enter.
+
+    Raises:
+        OSError: it cannot be bound, or its folder is open to others.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = path.parent.stat()
     if folder.st_uid != os.getuid() or stat.S_IMODE(folder.st_mode) & 0o077:

@@ -145,6 +145,9 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     room_class: RoomClass
     capacity: int
     """Most participants admitted."""
+    prohibitions: tuple[str, ...] = ()
+    """What the worker tried on itself and the kernel refused it (`recording_policy.sandbox`); empty
+    for workers that are not locked down. A kep worker without all of them is given no call."""
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +228,10 @@ class WorkerStatistics(msgspec.Struct, frozen=True, kw_only=True):
     forwarding_delay: Histogram
     """Kernel receive → handed to the kernel, in seconds; one packet in 64 is sampled."""
     engine_cpu_time_s: float
+    sandbox_prohibitions: int = 0
+    """How many prohibitions the worker has proved on itself; 0: it is not locked down."""
+    sandbox_lock_down_s: float = 0.0
+    """How long locking and proving took."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):

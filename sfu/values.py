@@ -7,18 +7,13 @@ from typing import Annotated
 
 import msgspec
 
+from recording_policy.rules import RoomClass as RoomClass
+
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,64}$")]
 """A room or participant id: lower-case letters, digits and hyphens, at most 64."""
 
 Mid = Annotated[str, msgspec.Meta(pattern=r"^[!#$%&'*+.0-9A-Z^_`a-z{|}~-]{1,16}$")]
 """An a=mid token, at most 16 characters (RFC 8843, RFC 8285 one-byte form)."""
-
-
-class RoomClass(StrEnum):
-    """What kind of meeting a room is. Fixed at creation."""
-
-    COUNCIL = "council"
-    KEP = "kep"
 
 
 class Kind(StrEnum):

@@ -19,20 +19,24 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from recording_policy.sandbox import SandboxRefused, SandboxReport, lock_down
 from sfu import rpc_messages as messages
-from sfu.config import WorkerConfig
+from sfu.answer import HostCandidate
+from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.dtls import DtlsCertificate
 from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
 from sfu.logs import Log, configure_logs
 from sfu.media_sockets import bind_media_sockets, host_candidates
 from sfu.negotiation import NegotiationConfig, Negotiator
+from sfu.preload import preload
 from sfu.room_host import RoomHost
-from sfu.rpc import RpcServer
+from sfu.rpc import RpcServer, bind_rpc_socket
 from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
 from sfu.worker_media import MediaPlane
@@ -54,18 +58,31 @@ async def run_worker(
 ) -> None:
     """Serve until cancelled, then say goodbye to every client. `ready`: the RPC accepts calls.
 
+    A kep worker locks the process down on the way: it can never open or bind anything again.
+
     Raises:
         OSError: the media port or the RPC socket cannot be bound.
+        SandboxRefused: a kep worker that cannot be locked down does not serve.
     """
+    is_kep = config.room_class is RoomClass.KEP
     sockets = _media_sockets(config)
     try:
+        surroundings = _Surroundings(
+            DtlsCertificate.generateCertificate(),
+            host_candidates(config.media, sockets),
+            bind_rpc_socket(config.socket_path),
+        )
+        if is_kep:
+            await preload(surroundings.certificate)
+            # Before the engine's thread: it gets the prohibitions of the one that starts it.
+            surroundings.sandbox = lock_down()
         native = open_engine(
             [sock.fileno() for sock in sockets],
             secrets.token_bytes(SEED_BYTES),
-            is_kep=config.room_class is RoomClass.KEP,
+            is_kep=is_kep,
             use_gso=config.media.use_gso,
         )
-        await _Worker(config, sockets, native).run(ready)
+        await _Worker(config, surroundings, native).run(ready)
     finally:
         for sock in sockets:
             sock.close()
@@ -81,16 +98,23 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     configure_logs(config.log_level)
     _show_name(config.worker)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    # uvloop sets up an io_uring, past which a sandbox cannot see.
+    is_kep = config.room_class is RoomClass.KEP
+    new_loop = asyncio.new_event_loop if is_kep else uvloop.new_event_loop
+    status = 0
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         try:
             runner.run(_run_until_signalled(config))
-        except OSError as error:
-            log.error("cannot serve", worker=config.worker, detail=str(error))
-            return 1
-        except Exception:  # root of the process: what ends it is a log line like any other
+        except* SandboxRefused as group:
+            status = EXIT_UNLOCKED
+            log.error("does not serve", worker=config.worker, detail=_texts(group))
+        except* OSError as group:
+            status = 1
+            log.error("cannot serve", worker=config.worker, detail=_texts(group))
+        except* Exception:  # root of the process: what ends it is a log line like any other
+            status = 1
             log.exception("worker failed", worker=config.worker)
-            return 1
-    return 0
+    return status
 
 
 def read_config(path: Path | None) -> WorkerConfig:
@@ -114,6 +138,14 @@ async def _run_until_signalled(config: WorkerConfig) -> None:
             asyncio.get_running_loop().add_signal_handler(number, worker.cancel)
 
 
+def _texts(group: BaseExceptionGroup[BaseException]) -> str:
+    """Return the texts of the errors in the group, whatever task groups they came through."""
+    texts = []
+    for error in group.exceptions:
+        texts.append(_texts(error) if isinstance(error, BaseExceptionGroup) else str(error))
+    return "; ".join(texts)
+
+
 def _show_name(worker: str) -> None:
     """Let `ps` and `top` tell workers apart; the command line is the same for all."""
     with contextlib.suppress(OSError):
@@ -126,29 +158,41 @@ def _media_sockets(config: WorkerConfig) -> list[socket.socket]:
     return bind_media_sockets(config.media, config.port)
 
 
+@dataclass
+class _Surroundings:
+    """What is made while the process may still open and bind."""
+
+    certificate: DtlsCertificate
+    candidates: list[HostCandidate]
+    rpc_socket: socket.socket
+    sandbox: SandboxReport | None = None
+    """None in council workers only."""
+
+
 class _Worker:
     """The parts of a running worker, and the two things that need them all: calls and time."""
 
     def __init__(
-        self, config: WorkerConfig, sockets: Sequence[socket.socket], native: NativeEngine
+        self, config: WorkerConfig, surroundings: _Surroundings, native: NativeEngine
     ) -> None:
-        certificate = DtlsCertificate.generateCertificate()
+        certificate, sandbox = surroundings.certificate, surroundings.sandbox
         media = config.media
         negotiation = NegotiationConfig(
-            candidates=tuple(host_candidates(media, sockets)),
+            candidates=tuple(surroundings.candidates),
             fingerprint=certificate.fingerprint,
             video_codecs=media.video_codecs,
             has_audio_red=media.has_audio_red,
             max_video_streams=media.max_video_streams,
         )
         self._tasks = asyncio.TaskGroup()
-        self._counters = WorkerCounters(config.worker, config.room_class)
+        self._counters = WorkerCounters(config.worker, config.room_class, sandbox)
         self._host = RoomHost(
             config,
             self._counters.incarnation,
             lambda: Negotiator(negotiation, secrets.token_bytes),
+            sandbox.prohibitions if sandbox else (),
         )
-        self._rpc = RpcServer(config.socket_path, self._handle_request)
+        self._rpc = RpcServer(config.socket_path, self._handle_request, surroundings.rpc_socket)
         self._plane = MediaPlane(
             self._host, native, certificate, self._tasks, self._counters, self._rpc.publish
         )

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from recording_policy.sandbox import SandboxReport
 from sfu.dtls import HandshakeFailure, SrtpKeys
 from sfu.histogram import HistogramRecorder
 from sfu.metrics import DURATION_BUCKETS_S, LAG_BUCKETS_S, SRTP_PROFILES, TLS_VERSIONS
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 class WorkerCounters:
     """Counters since the process started."""
 
-    def __init__(self, worker: str, room_class: RoomClass) -> None:
+    def __init__(
+        self, worker: str, room_class: RoomClass, sandbox: SandboxReport | None = None
+    ) -> None:
         self.incarnation = secrets.token_hex(8)
         self.handshake_failures: Counter[HandshakeFailure] = Counter()
         self.handshake_time = HistogramRecorder(DURATION_BUCKETS_S)
@@ -31,6 +34,7 @@ class WorkerCounters:
         self.loop_lag = HistogramRecorder(LAG_BUCKETS_S)
         self._worker = worker
         self._room_class = room_class
+        self._sandbox = sandbox
         self._started = time.monotonic()
         self._tls_versions: Counter[str] = Counter()
         self._srtp_profiles: Counter[str] = Counter()
@@ -65,6 +69,8 @@ class WorkerCounters:
             engine_gauges=snapshot["gauges"],
             forwarding_delay=_forwarding_delay(snapshot),
             engine_cpu_time_s=snapshot["cpu_time_s"],
+            sandbox_prohibitions=len(self._sandbox.prohibitions) if self._sandbox else 0,
+            sandbox_lock_down_s=self._sandbox.duration_s if self._sandbox else 0.0,
         )
 
 

@@ -38,6 +38,9 @@ log = Log(__name__)
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""
 LAG_INTERVAL_S = 0.25
+READY_PATIENCE_S = 15.0
+"""A worker that refuses to serve (a kep worker on an old kernel) must not hide the others' rooms;
+`/readyz` stays red."""
 
 
 class CannotServe(Exception):
@@ -176,8 +179,12 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
 
 
 async def _tell_ready(directory: RoomDirectory, port: int, descriptor: int | None) -> None:
-    """Write the ready line once every worker is adopted."""
-    await directory.wait_ready()
+    """Write the ready line once every worker is adopted, or the patience with some is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_PATIENCE_S):
+            await directory.wait_ready()
+    if not any(link.is_ready for link in directory.links):
+        await directory.wait_ready()
     log.info("ready", port=port)
     if descriptor is not None:
         with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", buffering=0) as pipe:

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from sfu.config import WorkerConfig
+from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.settings import SettingsError
-from sfu.values import Role
+from sfu.values import Role, RoomClass
 from signaling import control_plane
 from signaling.clock import read_clocks
 from signaling.config import Config, load_config
@@ -134,6 +134,7 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
         name=f"worker {worker.worker}",
         command=(sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
+        gives_up_with=EXIT_UNLOCKED if worker.room_class is RoomClass.KEP else None,
         has_spare=True,
     )
 

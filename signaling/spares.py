@@ -40,7 +40,7 @@ class Spares:
         self._is_wanted.set()
         if spare is not None and spare.returncode is None:
             return spare
-        return await spawn(command)
+        return await spawn(command, pipes_output=True)
 
     async def keep(self, commands: frozenset[Command]) -> None:
         """Keep a spare for each of `commands` until cancelled, then kill them."""
@@ -49,7 +49,7 @@ class Spares:
                 self._is_wanted.clear()
                 for command in commands - self._waiting.keys():
                     with contextlib.suppress(OSError):  # a spare is a luxury: tried again later
-                        self._waiting[command] = await spawn(command)
+                        self._waiting[command] = await spawn(command, pipes_output=True)
                 await self._is_wanted.wait()
                 await asyncio.sleep(self._delay_s)
         finally:
@@ -58,8 +58,13 @@ class Spares:
                     spare.kill()
 
 
-async def spawn(command: Command, inherited: tuple[int, ...] = ()) -> Process:
+async def spawn(
+    command: Command, inherited: tuple[int, ...] = (), *, pipes_output: bool = False
+) -> Process:
     """Start a process with a pipe to its standard input; it dies with us.
+
+    `pipes_output`: what it writes comes through a pipe, for the caller to read. Ours may be a file,
+    and a kep worker that locks itself down refuses to hold one.
 
     Raises:
         OSError: it cannot be started.
@@ -67,6 +72,8 @@ async def spawn(command: Command, inherited: tuple[int, ...] = ()) -> Process:
     return await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE if pipes_output else None,
+        stderr=asyncio.subprocess.STDOUT if pipes_output else None,
         pass_fds=inherited,
         # Ctrl-C in a terminal reaches the supervisor only, which stops all in order.
         start_new_session=True,

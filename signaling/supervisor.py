@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ log = Log(__name__)
 STOP_TIMEOUT_S = 10.0
 """From the request to stop a process until it is killed."""
 MAX_READY_BYTES = 1024
+MAX_RELAYED_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class ProcessSpec:
     """Written once after the start, then closed."""
     tells_ready: bool = False
     """It is given `--ready-fd N` and writes one line there once it serves."""
+    gives_up_with: int | None = None
+    """Exit code that says: starting again changes nothing. It is left alone, the others go on."""
     has_spare: bool = False
     """A process of this command is kept waiting for its input, to replace one that ends. Not
     together with `tells_ready`."""
@@ -116,6 +120,9 @@ class Supervisor:
             exit_code = await self._run_once(child, policy)
             if self._stopping.is_set():
                 return
+            if exit_code == child.spec.gives_up_with:
+                log.error("process refuses to serve", process=child.spec.name, exit_code=exit_code)
+                return
             if not self._ready.is_set():
                 self._failure = self._failure or StartFailed(child.spec.name, exit_code)
                 self._stopping.set()
@@ -141,6 +148,7 @@ class Supervisor:
             policy.handle_started(time.monotonic())
             if ready_descriptor is not None:
                 tasks.create_task(self._hear_ready(ready_descriptor), name="ready-reader")
+            tasks.create_task(child.relay_output(), name="output-relay")
             return await child.wait()
 
     async def _hear_ready(self, descriptor: int) -> None:
@@ -196,6 +204,14 @@ class _Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    async def relay_output(self) -> None:
+        """Copy what it writes, if that comes to us, until it has ended."""
+        if self._process is None or self._process.stdout is None:
+            return
+        while output := await self._process.stdout.read(MAX_RELAYED_BYTES):
+            sys.stderr.buffer.write(output)
+            sys.stderr.buffer.flush()
 
     async def _give_input(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None, "invariant: a pipe was asked for"

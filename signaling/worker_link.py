@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from recording_policy.sandbox import REQUIRED_PROHIBITIONS
 from sfu import rpc_messages as rpc
 from sfu.client import OnEvent, OnState
 from sfu.errors import ResumeRefused, SfuError, UnknownRoom, WorkerUnavailable
@@ -150,6 +151,11 @@ class WorkerLink:
             await self._connections.get()
             if not self._connections.empty():
                 continue
+            missing = self._missing_prohibitions()
+            if missing:
+                # Stays unready, so that no kep call is ever placed on it.
+                log.error("worker is not locked down", worker=self.address.name, detail=missing)
+                continue
             try:
                 await self._adopt()
             except WorkerUnavailable as error:
@@ -157,6 +163,13 @@ class WorkerLink:
                 log.info("adoption interrupted", worker=self.address.name, detail=str(error))
             except SfuError as error:
                 log.error("adoption failed", worker=self.address.name, detail=str(error))
+
+    def _missing_prohibitions(self) -> str:
+        """Return what a kep worker has not proved on itself; empty for council workers."""
+        if self.address.room_class is not RoomClass.KEP or self._client.worker is None:
+            return ""
+        missing = REQUIRED_PROHIBITIONS.difference(self._client.worker.prohibitions)
+        return ", ".join(sorted(missing))
 
     async def _adopt(self) -> None:
         was_restarted = self._must_rejoin

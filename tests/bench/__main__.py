@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [calls]`: measure, print the table, write it down."""
+"""`python -m tests.bench [fan_out] [calls] [guarantee]`: measure, print the table, write it down."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from tests.bench.figures import (
     text_table,
     write_json,
 )
+from tests.bench.guarantee import measure_guarantee
 
-PARTS = {"fan_out": measure_fan_out, "calls": measure_calls}
+PARTS = {"fan_out": measure_fan_out, "calls": measure_calls, "guarantee": measure_guarantee}
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")
 

@@ -134,8 +134,6 @@ async def _observe(cast: Cast, service: RealService) -> Stage:
 def _figures(joined: Sequence[Participant], small: Stage, large: Stage) -> dict[str, Figure]:
     joins_s = [each.times.first_media_s - each.times.opened_s for each in joined]
     slope = (large.memory_bytes - small.memory_bytes) / (large.participants - small.participants)
-    calls = large.participants / 2
-    load = _load(large)
     return {
         "worker_memory_per_participant": Figure(
             round(slope / 1e6, 3),
@@ -151,6 +149,14 @@ def _figures(joined: Sequence[Participant], small: Stage, large: Stage) -> dict[
             f"{JOINS_PER_SECOND:.0f}/s, loopback",
         ),
         "join_p50": Figure(round((quantile(joins_s, 0.5) or 0.0) * 1000, 1), "ms"),
+        **_delay_figures(small, large),
+        **_cost_figures(large),
+    }
+
+
+def _delay_figures(small: Stage, large: Stage) -> dict[str, Figure]:
+    load = _load(large)
+    return {
         "added_delay_p99": Figure(
             _added_delay_ms(large, 0.99),
             "ms",
@@ -167,6 +173,13 @@ def _figures(joined: Sequence[Participant], small: Stage, large: Stage) -> dict[
             None,
             "the engine's own histogram: kernel receive → handed to the kernel",
         ),
+    }
+
+
+def _cost_figures(large: Stage) -> dict[str, Figure]:
+    calls = large.participants / 2
+    load = _load(large)
+    return {
         "packets_lost": Figure(_count(large, "packets_lost"), "packets", 0, load),
         "frames_of_a_wrong_source": Figure(_count(large, "frames_wrong_source"), "frames", 0, load),
         "agent_lateness_p99": Figure(

@@ -4,109 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from sfu import metrics
-from sfu import rpc_messages as messages
-from sfu.client import SfuClient
 from sfu.config import MediaConfig, WorkerConfig
-from sfu.values import Grants, Kind, Role, RoomClass, TrackSource, TransportState, VideoWish
+from sfu.values import Grants, Kind, RoomClass, TransportState
 from sfu.worker import run_worker
-from tests.support.aiortc_peer import AiortcPeer, Bars, Tone, aiortc_peers
+from tests.support.aiortc_peer import aiortc_peers
+from tests.support.calls import ROOM, Call
 from tests.support.rooms import digest
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
 
-ROOM = "plenary"
-
-
-@dataclass
-class Call:
-    """A running worker with a room, and a control plane."""
-
-    socket_path: Path
-    tasks: asyncio.TaskGroup
-    events: list[messages.Events] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._start_client()
-
-    def _start_client(self) -> None:
-        self.client = SfuClient(
-            self.socket_path,
-            on_event=self.events.append,
-            on_state=lambda connected, info, restarted: None,
-        )
-        self._client_task = self.tasks.create_task(self.client.run())
-
-    async def new_client(self) -> SfuClient:
-        self._start_client()
-        await self.until(lambda: self.client.is_connected)
-        return self.client
-
-    def stop_client(self) -> None:
-        """End the control plane's connection as its death would: nothing is said."""
-        self._client_task.cancel()
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
-                await asyncio.sleep(0.02)
-
-    async def enter(
-        self,
-        name: str,
-        peer: AiortcPeer,
-        *,
-        grey: int = 60,
-        video: int = 1,
-        grants: Grants | None = None,
-    ) -> None:
-        """Join, send a tone and a picture of that grey, and wait until connected."""
-        await self.client.join(
-            ROOM,
-            name,
-            subject=f"subject-{name}",
-            display_name=name,
-            role=Role.MEMBER,
-            grants=grants or Grants(),
-            secret_digest=digest(name),
-        )
-        peer.send(Tone(), TrackSource.MICROPHONE)
-        peer.send(Bars(grey), TrackSource.CAMERA)
-        peer.receive(Kind.AUDIO, 3)
-        peer.receive(Kind.VIDEO, video)
-        await self.negotiate(name, peer)
-        await self.until(lambda: self.state_of(name) is TransportState.CONNECTED)
-
-    async def negotiate(self, name: str, peer: AiortcPeer) -> None:
-        sdp = await peer.offer()
-        await peer.accept(await self.client.negotiate(ROOM, name, sdp, peer.tracks))
-
-    def state_of(self, name: str) -> TransportState | None:
-        states = [
-            event.state
-            for event in self.events
-            if isinstance(event, messages.TransportChanged) and event.participant == name
-        ]
-        return states[-1] if states else None
-
-    async def show(self, viewer: str, mid: str, publisher: str | None) -> None:
-        wish = VideoWish(mid=mid, participant=publisher, speaker=publisher is None)
-        await self.client.set_layout(ROOM, viewer, [wish])
+LOOPBACK = MediaConfig(listen_addresses=("127.0.0.1",))
 
 
 @contextlib.asynccontextmanager
-async def call(folder: Path) -> AsyncIterator[Call]:
+async def call(folder: Path, media: MediaConfig = LOOPBACK) -> AsyncIterator[Call]:
     config = WorkerConfig(
         worker="council-0",
         room_class=RoomClass.COUNCIL,
         socket_path=folder / "run" / "w.sock",
-        media=MediaConfig(listen_addresses=("127.0.0.1",)),
+        media=media,
     )
     async with asyncio.TaskGroup() as tasks:
         worker = tasks.create_task(run_worker(config))
@@ -148,6 +70,22 @@ async def test_two_peers_see_and_hear_each_other(tmp_path: Path) -> None:
         assert statistics.engine_counters["rtp_packets_forwarded"] > 100
         assert statistics.transports[TransportState.CONNECTED] == 2
         assert sum(statistics.srtp_profiles.values()) == 2
+
+
+async def test_worker_on_a_wildcard_answers_from_the_address_it_was_asked_at(
+    tmp_path: Path,
+) -> None:
+    # The peers are at 127.0.0.1, so the routes would have the worker answer from there; aioice
+    # refuses answers from another address than it asked, and DTLS and SRTP share its socket.
+    media = MediaConfig(listen_addresses=("0.0.0.0",), announced_addresses=("127.0.0.2",))
+    async with call(tmp_path, media) as running, aiortc_peers(2) as (anna, babis):
+        await running.enter("anna", anna)
+        await running.enter("babis", babis, grey=160)
+        mid = anna.mids(Kind.VIDEO)[0]
+        await running.show("anna", mid, "babis")
+
+        await running.until(lambda: anna.received[mid].frames > 10)
+        assert anna.received[mid].grey() == pytest.approx(160, abs=12)
 
 
 async def test_source_switches_without_a_new_negotiation(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from yarl import URL
 
+from sfu.values import Role, RoomClass
 from signaling.logs import configure_logs
 from signaling.middlewares import SECURITY_HEADERS
 from tests.support.logs import forget_logs
@@ -158,6 +160,31 @@ async def test_readiness_follows_the_workers_and_health_does_not() -> None:
         assert (status, headers["Retry-After"]) == (503, "1")
         assert json.loads(text)["workers"] == {"council": False, "kep": True}
         assert (await get(server, "/healthz"))[0] == 200
+
+
+async def test_kep_worker_that_lacks_a_prohibition_never_gets_ready() -> None:
+    async with running_server() as server:
+        worker = server.worker(RoomClass.KEP)
+        await worker.stop()
+        whole = worker.fake.info
+        worker.fake.info = msgspec.structs.replace(
+            whole, incarnation="another", prohibitions=whole.prohibitions[1:]
+        )
+        await worker.start()
+        await until(lambda: not server.control.directory.is_ready)
+        await asyncio.sleep(0.5)
+
+        status, text, _ = await get(server, "/readyz")
+        assert (status, json.loads(text)["workers"]) == (503, {"council": True, "kep": False})
+        await server.joined()  # council rooms go on
+        client = await server.connect()
+        token = server.token(room=KEP_ROOM.room, role=Role.CITIZEN)
+        refusal = await client.request(type="join", token=token)
+        assert refusal["type"] == "error", refusal
+        assert worker.fake.rooms == {}
+
+        await worker.restart()
+        await until(lambda: server.control.directory.is_ready)
 
 
 async def test_metrics_parse_and_name_no_one() -> None:

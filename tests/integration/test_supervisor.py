@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -116,6 +117,48 @@ async def test_process_that_cannot_start_stops_everything(tmp_path: Path) -> Non
         await supervisor.run()
 
     assert "good stopped" in log.read_text()
+
+
+async def test_process_that_gives_up_is_left_alone_and_the_others_go_on(tmp_path: Path) -> None:
+    log, ready = tmp_path / "log", ReadyLines()
+    failing = dataclasses.replace(spec(log, "failing"), gives_up_with=7)
+    supervisor = Supervisor([failing, spec(log, "good", tells_ready=True)], ready)
+    running = asyncio.create_task(supervisor.run())
+    await ready.wait()
+    await lines_with(log, "failing ")
+    await asyncio.sleep(0.5)
+
+    assert len(lines_now(log, "failing ")) == 1
+    assert not running.done()
+    supervisor.handle_stop_signal()
+    await running
+    assert "good stopped" in log.read_text()
+
+
+async def test_output_can_go_through_a_pipe_to_ours(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import os, stat; print('pipes', [stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (1, 2)])"
+    )
+    talking = ProcessSpec(
+        name="talking",
+        command=(sys.executable, "-c", program),
+        gives_up_with=0,
+    )
+    supervisor = Supervisor([talking, spec(log, "good")], lambda line: None)
+    running = asyncio.create_task(supervisor.run())
+    await lines_with(log, "good ")
+    heard = ""
+    async with asyncio.timeout(10):
+        while "pipes" not in heard:
+            await asyncio.sleep(0.02)
+            heard += capfd.readouterr().err
+    supervisor.handle_stop_signal()
+    await running
+
+    assert "pipes [True, True]" in heard
 
 
 async def test_second_signal_kills_what_does_not_stop(tmp_path: Path) -> None:

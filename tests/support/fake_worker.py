@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from recording_policy.sandbox import REQUIRED_PROHIBITIONS
 from sfu import rpc_messages as rpc
 from sfu.errors import (
     BadSdp,
@@ -66,6 +67,7 @@ class FakeWorker:
         self.info = rpc.WorkerInfo(
             version=rpc.RPC_VERSION, worker=name, incarnation=incarnation,
             room_class=room_class, capacity=capacity,
+            prohibitions=tuple(REQUIRED_PROHIBITIONS) if room_class is RoomClass.KEP else (),
         )  # fmt: skip
         self.rooms: dict[str, FakeRoom] = {}
         self.requests: list[rpc.Request] = []

@@ -36,7 +36,8 @@ def documents() -> dict[Path, str]:
 
 def diagram(table: Mapping[tuple[Any, Any], Any]) -> str:
     """Return a Mermaid state diagram; events that leave the state as it is are listed below it."""
-    states = list(type(next(iter(table))[0]))
+    first_state: Enum = next(iter(table))[0]
+    states = [*type(first_state)]
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {_name(states[0])}"]
     stays: dict[str, list[str]] = {}
     for (state, event), target in sorted(table.items(), key=lambda row: _order(row[0])):
@@ -52,7 +53,13 @@ def diagram(table: Mapping[tuple[Any, Any], Any]) -> str:
 
 
 def _order(row: tuple[Any, Any]) -> tuple[int, int]:
-    return (list(type(row[0])).index(row[0]), list(type(row[1])).index(row[1]))
+    state, event = row
+    return (_place(state), _place(event))
+
+
+def _place(member: Enum) -> int:
+    """Return where the member stands in its class."""
+    return [*type(member)].index(member)
 
 
 def _name(member: Enum) -> str:

@@ -107,7 +107,11 @@ impl Destination {
         let key_bytes = u128::from(number).to_be_bytes();
         let key = UnboundKey::new(&AES_128_GCM, &key_bytes).map_err(|_| "bad key")?;
         Ok(Self {
-            path: Path { socket: 0, remote },
+            path: Path {
+                socket: 0,
+                local: None,
+                remote,
+            },
             key: LessSafeKey::new(key),
             next_index: 0,
             contents: Vec::new(),

@@ -17,6 +17,14 @@ pub(crate) const CAPACITY: usize = 28;
 const IPV4_BYTES: u32 = 16;
 const IPV6_BYTES: u32 = 28;
 
+/// `address` as a socket of this family names it in ancillary data: IPv4 goes mapped through an IPv6 socket.
+pub(crate) fn for_socket(address: IpAddr, socket_is_ipv6: bool) -> IpAddr {
+    match address {
+        IpAddr::V4(ipv4) if socket_is_ipv6 => IpAddr::V6(ipv4.to_ipv6_mapped()),
+        _ => address,
+    }
+}
+
 impl RawAddress {
     pub(crate) const EMPTY: Self = Self {
         bytes: [0; CAPACITY],

@@ -79,6 +79,8 @@ pub(crate) struct EngineThread<C> {
     sampled_arrival: Option<Duration>,
     forwarding_delay: DelayHistogram,
     is_closing: bool,
+    /// Received datagrams, which the core decrypts in place, are overwritten once it is done with them.
+    wipes_received: bool,
 }
 
 impl<C: Core> EngineThread<C> {
@@ -109,7 +111,14 @@ impl<C: Core> EngineThread<C> {
             sampled_arrival: None,
             forwarding_delay: DelayHistogram::default(),
             is_closing: false,
+            wipes_received: false,
         }
+    }
+
+    /// Leave nothing of what was received in the buffers, if `wipes`: else it stays there until another packet comes.
+    pub(crate) fn wiping_received(mut self, wipes: bool) -> Self {
+        self.wipes_received = wipes;
+        self
     }
 
     /// Run until a `Close` request was carried out.
@@ -190,6 +199,7 @@ impl<C: Core> EngineThread<C> {
         }
         let path = Path {
             socket: socket as u8,
+            local: received.notes.local,
             remote: received.remote,
         };
         let length = received.contents.len();
@@ -204,6 +214,9 @@ impl<C: Core> EngineThread<C> {
         }
         for datagram in received.contents.chunks_mut(datagram_bytes) {
             self.core.handle_datagram(now, path, datagram);
+        }
+        if self.wipes_received {
+            received.contents.fill(0);
         }
         let before = self.datagrams_received / DELAY_SAMPLE_INTERVAL;
         self.datagrams_received += datagrams;

@@ -101,12 +101,15 @@ impl EngineHandle {
         let requests = Arc::new(SignalledQueue::new(MAX_WAITING_REQUESTS)?);
         let events = Arc::new(SignalledQueue::new(MAX_WAITING_EVENTS)?);
         let theirs = (Arc::clone(&requests), Arc::clone(&events));
+        let is_kep = options.is_kep;
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
                 let zero = Instant::now();
                 let core = make_core(ntp_clock());
-                EngineThread::new(core, zero, sockets, theirs.0, theirs.1).run();
+                EngineThread::new(core, zero, sockets, theirs.0, theirs.1)
+                    .wiping_received(is_kep)
+                    .run();
             })?;
         Ok(Self {
             requests,

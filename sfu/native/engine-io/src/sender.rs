@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use engine::Transmit;
 
-use crate::address::RawAddress;
+use crate::address::{RawAddress, for_socket};
 use crate::gso::{GsoState, runs};
 use crate::socket::Socket;
 use crate::system;
@@ -70,6 +70,7 @@ impl Sender {
                 self.counters.failures += transmit.datagram_bytes.len() as u64;
                 continue;
             };
+            let source = (transmit.path.local).map(|local| for_socket(local, socket.is_ipv6()));
             let is_gso_on = socket.is_gso_on();
             for run in runs(transmit.contents, transmit.datagram_bytes, is_gso_on) {
                 if batch.is_full() {
@@ -78,6 +79,7 @@ impl Sender {
                 }
                 batch.push(Message {
                     remote,
+                    source,
                     contents: run.contents,
                     segment_bytes: (run.datagrams > 1).then_some(run.datagram_bytes),
                     datagrams: run.datagrams,
@@ -113,8 +115,12 @@ impl Sender {
             }
             if first.segment_bytes.is_some() && GsoState::is_refusal(&error) {
                 self.counters.gso_refusals += 1;
-                socket.gso.note_refusal(&error);
+                let sent_before = self.counters.datagrams_sent;
                 self.submit_singly(socket, first, patience);
+                // EINVAL is also what a source address says that the machine has lost: that refuses single datagrams too.
+                if self.counters.datagrams_sent > sent_before {
+                    socket.gso.note_refusal(&error);
+                }
             } else {
                 self.counters.failures += u64::from(first.datagrams);
             }
@@ -130,6 +136,7 @@ impl Sender {
         for datagram in run.contents.chunks(datagram_bytes) {
             batch.push(Message {
                 remote: run.remote,
+                source: run.source,
                 contents: datagram,
                 segment_bytes: None,
                 datagrams: 1,
@@ -163,6 +170,7 @@ impl<'a> Batch<'a> {
     fn new() -> Self {
         const EMPTY: Message<'static> = Message {
             remote: RawAddress::EMPTY,
+            source: None,
             contents: &[],
             segment_bytes: None,
             datagrams: 0,

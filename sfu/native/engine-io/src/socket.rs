@@ -36,8 +36,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Duplicate `descriptor` and switch on GRO, receive timestamps and drop counts where the kernel has them.
-    /// Buffer sizes are the caller's business.
+    /// Duplicate `descriptor` and switch on GRO, receive timestamps and drop counts where the kernel has them, and for one
+    /// bound to a wildcard the address that each message came to. Buffer sizes are the caller's business.
     ///
     /// # Errors
     /// If it is not a UDP socket.
@@ -60,9 +60,19 @@ impl Socket {
             // Each is an improvement only: without it packets come singly, or are not timed, or not counted.
             let _ = system::set_socket_option(copy.as_fd(), level, name, 1);
         }
+        let is_ipv6 = domain == libc::AF_INET6;
+        let bound = system::local_address(copy.as_fd()).map_err(not_a_socket)?;
+        if bound.is_some_and(|address| address.ip().is_unspecified()) {
+            let (level, name) = if is_ipv6 {
+                (libc::SOL_IPV6, libc::IPV6_RECVPKTINFO)
+            } else {
+                (libc::SOL_IP, libc::IP_PKTINFO)
+            };
+            system::set_socket_option(copy.as_fd(), level, name, 1).map_err(not_a_socket)?;
+        }
         Ok(Self {
             descriptor: copy,
-            is_ipv6: domain == libc::AF_INET6,
+            is_ipv6,
             gso: GsoState::new(use_gso && has_gso),
             queue_drops: 0,
         })

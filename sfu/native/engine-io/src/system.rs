@@ -2,10 +2,13 @@
 
 use std::io;
 use std::mem::size_of;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void};
+
+use crate::address::RawAddress;
 
 /// Turn a `-1` return into the error behind it.
 fn check(result: c_int) -> io::Result<c_int> {
@@ -54,6 +57,20 @@ pub(crate) fn set_socket_option(
         )
     })?;
     Ok(())
+}
+
+/// Where an IP socket is bound; `None` if it is of another family.
+pub(crate) fn local_address(socket: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
+    let mut raw = RawAddress::EMPTY;
+    // SAFETY: `raw` outlives the call, and `length` states how many bytes of it may be written.
+    check(unsafe {
+        libc::getsockname(
+            socket.as_raw_fd(),
+            raw.bytes.as_mut_ptr().cast(),
+            &raw mut raw.length,
+        )
+    })?;
+    Ok(raw.decode())
 }
 
 /// Duplicate a descriptor number that the caller of the native module passed.

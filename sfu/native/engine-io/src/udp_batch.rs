@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem::zeroed;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::address::RawAddress;
@@ -18,10 +18,12 @@ const BUFFER_BYTES: usize = 65_536;
 /// Buffers lie this far apart: a page-aligned power of two would put all packets into the same cache sets.
 const BUFFER_STRIDE: usize = BUFFER_BYTES + 19 * 64;
 
-/// One message to send: `contents` goes to `remote`, cut by the kernel each `segment_bytes` if that is given.
+/// One message to send: `contents` goes to `remote`, cut by the kernel each `segment_bytes` if that is given, from `source` if
+/// that is given (in the socket's family).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'a> {
     pub(crate) remote: RawAddress,
+    pub(crate) source: Option<IpAddr>,
     pub(crate) contents: &'a [u8],
     pub(crate) segment_bytes: Option<u16>,
     /// How many datagrams it is.
@@ -65,12 +67,12 @@ impl SendArrays {
             header.msg_namelen = message.remote.length;
             header.msg_iov = vector;
             header.msg_iovlen = 1;
-            header.msg_control = std::ptr::null_mut();
-            header.msg_controllen = 0;
-            if let Some(segment_bytes) = message.segment_bytes {
-                header.msg_controllen = control.write_segment_bytes(segment_bytes) as _;
-                header.msg_control = control.0.as_mut_ptr().cast();
-            }
+            let control_length = control.write(message.segment_bytes, message.source);
+            header.msg_controllen = control_length as _;
+            header.msg_control = match control_length {
+                0 => std::ptr::null_mut(),
+                _ => control.0.as_mut_ptr().cast(),
+            };
             count += 1;
         }
         // SAFETY: the first `count` headers point at `messages` and at our own arrays, all borrowed until after the call;

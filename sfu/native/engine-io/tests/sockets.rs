@@ -10,6 +10,7 @@ use engine::{Path, Transmit};
 use engine_io::{Sender, Socket};
 use support::{
     ECHO, PATH, REPORT, STRANGERS, Script, ask, bind, burst, receive, serve, serve_script,
+    set_option,
 };
 
 #[test]
@@ -41,7 +42,8 @@ fn a_dual_socket_shows_ipv4_unmapped_and_answers_both_families() {
     for local in ["127.0.0.1", "[::1]"] {
         let client = bind(&format!("{local}:0"));
         let remote: SocketAddr = format!("{local}:{port}").parse().unwrap();
-        let expected = format!("0 {}", client.local_addr().unwrap());
+        let own = client.local_addr().unwrap();
+        let expected = format!("0 {own} {}", remote.ip());
         assert_eq!(ask(&client, remote, &[PATH]), expected.as_bytes());
     }
 }
@@ -170,6 +172,7 @@ fn coalesced_datagrams_are_handed_in_one_by_one() {
     let transmit = Transmit {
         path: Path {
             socket: 0,
+            local: None,
             remote: server.addresses[0],
         },
         contents: &contents[..49 * 700 + 30],
@@ -243,18 +246,4 @@ fn a_descriptor_that_is_no_udp_socket_is_refused_by_name() {
         assert!(error.contains(expected), "{error}");
         assert!(error.contains(&descriptor.to_string()), "{error}");
     }
-}
-
-fn set_option(socket: &UdpSocket, name: i32, value: i32) {
-    // SAFETY: `value` outlives the call and the length is its size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            name,
-            (&raw const value).cast(),
-            size_of::<i32>() as libc::socklen_t,
-        )
-    };
-    assert_eq!(result, 0);
 }

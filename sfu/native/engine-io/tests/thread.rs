@@ -154,6 +154,7 @@ fn a_long_backlog_is_flushed_in_bounded_pieces() {
         // Ten coalesced messages of fifty datagrams: one receive batch.
         let path = Path {
             socket: 0,
+            local: None,
             remote: server.addresses[0],
         };
         let burst = Transmit {

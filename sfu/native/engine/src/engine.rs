@@ -14,7 +14,7 @@ use crate::timer_queue::TimerQueue;
 use crate::track_table::TrackTable;
 use crate::transport::BufferPool;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What an engine is made with.
 #[derive(Debug, Clone)]
@@ -27,11 +27,14 @@ pub struct EngineConfig {
     pub is_kep: bool,
 }
 
-/// Between which of our sockets and which remote address a datagram goes.
+/// Between which address of ours and which remote address a datagram goes: an ICE pair's two ends (RFC 8445 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
     /// Index of the local socket.
     pub socket: u8,
+    /// Which of the machine's addresses it came to, and answers leave from; `None` for a socket bound to one address, which
+    /// needs no telling. Unmapped as `remote`.
+    pub local: Option<IpAddr>,
     /// The other end. IPv4-mapped IPv6 addresses are unmapped by the shell.
     pub remote: SocketAddr,
 }

@@ -15,8 +15,9 @@ const RESTART_WINDOW: Duration = Duration::from_secs(30);
 /// A tuple cannot have passed to somebody else while its holder was heard on it this lately: a little more than the longest
 /// interval between two consent checks (RFC 7675 §5.1: 5 s, randomized by a fifth).
 const TUPLE_HOLD: Duration = Duration::from_millis(6_500);
-/// LIMIT: validated tuples per transport; the one checked longest ago gives way, never the selected one.
-const MAX_TUPLES: usize = 8;
+/// LIMIT: validated tuples per transport: a handful of addresses of the client's times those that we announce. The one checked
+/// longest ago gives way, never the selected one.
+const MAX_TUPLES: usize = 16;
 
 /// Short-term credentials of one ICE generation.
 #[derive(Debug, Clone, PartialEq, Eq)]

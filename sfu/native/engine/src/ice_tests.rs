@@ -11,6 +11,7 @@ fn at(seconds: u64) -> Time {
 fn path(port: u16) -> Path {
     Path {
         socket: 0,
+        local: None,
         remote: ([192, 0, 2, 1], port).into(),
     }
 }
@@ -157,16 +158,16 @@ fn consent_is_kept_by_checks_of_the_selected_pair_only() {
 fn the_tuple_checked_longest_ago_gives_way_and_never_the_selected_one() {
     let mut agent = agent();
     nominate(&mut agent, at(0), 1);
-    for port in 2..=8 {
+    for port in 2..=16 {
         let outcome = check_as(&mut agent, at(port.into()), port, FIRST, false).expect("good");
         assert_eq!(outcome.evicted, None);
     }
-    check_as(&mut agent, at(9), 2, FIRST, false).expect("good");
-    let outcome = check_as(&mut agent, at(10), 9, FIRST, false).expect("good");
+    check_as(&mut agent, at(17), 2, FIRST, false).expect("good");
+    let outcome = check_as(&mut agent, at(18), 17, FIRST, false).expect("good");
     assert_eq!(outcome.evicted, Some(path(3)));
     for port in 100..1_000 {
-        check_as(&mut agent, at(11), port, FIRST, false).expect("good");
-        assert!(agent.paths().count() <= 8);
+        check_as(&mut agent, at(19), port, FIRST, false).expect("good");
+        assert!(agent.paths().count() <= 16);
         assert!(agent.paths().any(|known| known == path(1)));
     }
     assert_eq!(agent.selected(), Some(path(1)));

@@ -6,6 +6,7 @@ use wire::srtp::SrtpProfile;
 fn path(port: u16) -> Path {
     Path {
         socket: 0,
+        local: None,
         remote: ([192, 0, 2, 1], port).into(),
     }
 }

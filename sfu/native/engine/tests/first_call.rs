@@ -39,6 +39,7 @@ fn strangers_get_no_answer_and_make_no_state() {
     harness.join(vec![], 1);
     let stranger = engine::Path {
         socket: 0,
+        local: None,
         remote: ([10, 0, 0, 9], 9).into(),
     };
     let before = harness.engine.statistics().gauges;

@@ -287,6 +287,7 @@ fn garbage_of_every_length_and_kind_changes_nothing() {
     let mut scene = Scene::new();
     let stranger = Path {
         socket: 0,
+        local: None,
         remote: ([10, 9, 8, 7], 6).into(),
     };
     let known = scene.harness.clients[scene.bob].path;

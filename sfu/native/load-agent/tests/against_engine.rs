@@ -291,6 +291,7 @@ impl World {
             server_dtls,
             path: Path {
                 socket: 0,
+                local: None,
                 remote: SocketAddr::from(([127, 0, 0, 1], 20_000 + index as u16)),
             },
             events: Vec::new(),

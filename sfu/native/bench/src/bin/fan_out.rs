@@ -60,6 +60,7 @@ fn main() {
 fn path(index: usize) -> Path {
     Path {
         socket: 0,
+        local: None,
         remote: ([127, 0, (index >> 8) as u8, index as u8], 5_000).into(),
     }
 }

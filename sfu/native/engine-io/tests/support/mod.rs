@@ -24,7 +24,7 @@ pub(crate) const STRANGERS: u8 = b's';
 pub(crate) const EVENTS: u8 = b'v';
 /// `[_, microseconds u32]`: come back after that time, with the microseconds that really passed.
 pub(crate) const LATER: u8 = b't';
-/// Come back as the text of the path: socket and remote.
+/// Come back as the text of the path: socket, remote, and the local address if it has one.
 pub(crate) const PATH: u8 = b'p';
 /// Come back as `[longest run of datagrams between two flushes u64, datagrams seen u64, distinct times u64]`.
 pub(crate) const REPORT: u8 = b'r';
@@ -107,7 +107,9 @@ impl Core for Script {
                 self.due = Some((now + delay, now, path));
             }
             Some(&PATH) => {
-                let text = format!("{} {}", path.socket, path.remote);
+                let local = path.local.map(|local| format!(" {local}"));
+                let local = local.unwrap_or_default();
+                let text = format!("{} {}{local}", path.socket, path.remote);
                 self.send(path, text.as_bytes());
             }
             Some(&REPORT) => {
@@ -235,4 +237,18 @@ pub(crate) fn unknown_participant() -> Command {
         participant: ParticipantId(42),
         datagram: vec![22],
     }
+}
+
+pub(crate) fn set_option(socket: &UdpSocket, name: i32, value: i32) {
+    // SAFETY: `value` outlives the call and the length is its size.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0);
 }

@@ -251,6 +251,7 @@ impl Harness {
             id,
             path: Path {
                 socket: 0,
+                local: None,
                 remote: SocketAddr::from(([127, 0, 0, 1], 20_000 + index as u16)),
             },
             ufrag,

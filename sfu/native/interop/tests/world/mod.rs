@@ -245,6 +245,7 @@ impl World {
         let (now, nanos) = (self.time(), self.nanos());
         let path = Path {
             socket: 0,
+            local: None,
             remote: self.peers[index].address,
         };
         while let Some(mut datagram) = self.peers[index].up.poll(nanos) {
