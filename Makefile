@@ -68,7 +68,7 @@ test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
 
 test-python: .venv/native .venv/bin/load-agent assets system-test
-	PYTHONASYNCIODEBUG=1 $(BIN)/pytest
+	PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 fuzz:
 	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)

@@ -22,6 +22,7 @@ if [ "${1:-run}" = test ]; then
     need chromium chromium
     need firefox-esr firefox-esr
     need redis-server redis-server
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
     need strace strace
     ls /usr/share/fonts/truetype/noto/NotoSans-* >/dev/null 2>&1 || missing+=(fonts-noto-core)
 fi

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
 from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
@@ -17,6 +18,7 @@ from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
 from signaling.pages import Pages, WebFolders
 from signaling.randomness import Randomness
+from signaling.rendering import Renderer
 from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
 from signaling.websocket import SocketEndpoint, SocketServices
@@ -55,19 +57,26 @@ class AppParts:
     folders: WebFolders
     registry: CollectorRegistry
     metrics: SignalingMetrics
+    accounts: AccountsService | None = None
+    """None: there are rooms only."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     """Return the application. Sockets are told to come back later when it shuts down."""
     rooms = parts.directory.rooms
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    pages = Pages(parts.folders, rooms, demo_rooms, settings.max_video_streams)
+    accounts = parts.accounts
+    renderer = Renderer(parts.folders.templates, has_accounts=accounts is not None)
+    visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
+    pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
     endpoint = _make_endpoint(settings, parts)
     health = Health(parts.directory, parts.registry, _metrics_guard(settings))
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
-            security_headers(settings.is_https),
+            security_headers(
+                settings.is_https, accounts.form_targets if accounts is not None else ()
+            ),
             errors(pages.error),
         ],
         client_max_size=MAX_BODY_BYTES,
@@ -88,6 +97,10 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
         )
         app.router.add_post("/api/v1/demo/tokens", tokens.handle)
+    if accounts is not None:
+        accounts.add_routes(
+            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
+        )
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 

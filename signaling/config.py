@@ -15,7 +15,11 @@ from sfu.config import MediaConfig, WorkerConfig
 from sfu.logs import LOG_LEVELS
 from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
+from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
+from signaling.identity.config import IdentityConfig, identity_problems
+from signaling.mail.config import MailConfig, mail_problems
+from signaling.storage.config import StorageConfig, storage_problems
 from signaling.tokens import IDENTIFIER
 
 
@@ -98,6 +102,16 @@ class Config:
     """Media workers, at least one. The first has `media.first_port`, each further the next."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
+    secrets_folder: str = ""
+    """Folder with one file per secret, its name the file's. Empty: no secret is configured."""
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    """Database."""
+    accounts: AccountsConfig = field(default_factory=AccountsConfig)
+    """Accounts."""
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
+    """Sign-in."""
+    mail: MailConfig = field(default_factory=MailConfig)
+    """Mail."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -134,6 +148,29 @@ class Config:
     def is_https(self) -> bool:
         """Whether we speak TLS ourselves."""
         return bool(self.http.tls_certificate)
+
+    @property
+    def development_port(self) -> int:
+        """TCP port of the development provider."""
+        return self.identity.development.port or min(65535, self.http.port + 1)
+
+    @property
+    def public_origin(self) -> str:
+        """Origin that links in mails lead to: the first configured one."""
+        if self.http.origins:
+            return self.http.origins[0]
+        scheme = "https" if self.is_https else "http"
+        # Everywhere is no place to go to: links lead to this machine then.
+        host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::", "") else self.http.host
+        return f"{scheme}://{_url_host(host)}:{self.http.port}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether people from other machines may reach us."""
+        hosts = [origin.partition("://")[2].rpartition(":")[0] or origin.partition("://")[2]
+                 for origin in self.http.origins]  # fmt: skip
+        local = ("127.0.0.1", "localhost", "::1", "[::1]")
+        return any(host not in local for host in (self.http.host, *hosts))
 
     @property
     def own_origins(self) -> frozenset[str]:
@@ -173,6 +210,10 @@ def find_problems(config: Config) -> list[str]:
         *_worker_problems(config),
         *_demo_problems(config),
         *_log_problems(config.log),
+        *storage_problems(config.storage),
+        *accounts_problems(config.accounts),
+        *identity_problems(config.identity, config.is_public),
+        *_mail_problems(config),
     ]
 
 
@@ -240,6 +281,12 @@ def _log_problems(log: LogConfig) -> list[str]:
     if log.level in LOG_LEVELS:
         return []
     return [f'log.level = "{log.level}": use one of {", ".join(LOG_LEVELS)}']
+
+
+def _mail_problems(config: Config) -> list[str]:
+    if not config.identity.providers and not config.identity.development.enabled:
+        return []  # nobody can sign in, so there is nobody to write to
+    return mail_problems(config.mail, config.identity.development.enabled)
 
 
 def _url_host(host: str) -> str:

@@ -19,6 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sfu.client import OnEvent, OnState, SfuClient
 from sfu.logs import Log
+from signaling.accounts.service import AccountsService, AccountsSettings
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
 from signaling.clock import read_clocks
@@ -30,6 +31,7 @@ from signaling.pages import WebFolders
 from signaling.randomness import SystemRandomness
 from signaling.room_session import MAX_VIDEO_STREAMS, RoomDescription
 from signaling.rooms import RoomTable
+from signaling.secrets import SecretMissing
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 
@@ -38,6 +40,8 @@ log = Log(__name__)
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""
 LAG_INTERVAL_S = 0.25
+STORAGE_PATIENCE_S = 5.0
+"""How long to wait for the database before saying that rooms are ready without it."""
 READY_PATIENCE_S = 15.0
 """A worker that refuses to serve (a kep worker on an old kernel) must not hide the others' rooms;
 `/readyz` stays red."""
@@ -64,8 +68,9 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     PlatformCollector(registry=registry)
     metrics = SignalingMetrics(registry)
     directory = _make_directory(config)
+    accounts = _make_accounts(config)
     runner = web.AppRunner(
-        _make_app(config, directory, registry, metrics),
+        _make_app(config, directory, registry, metrics, accounts),
         access_log=None,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
@@ -78,8 +83,11 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(directory.run(), name="room-directory"),
+                tasks.create_task(accounts.run(), name="accounts"),
                 tasks.create_task(_measure_lag(metrics, asyncio.sleep), name="loop-lag"),
-                tasks.create_task(_tell_ready(directory, port, ready_descriptor), name="ready"),
+                tasks.create_task(
+                    _tell_ready(directory, accounts, port, ready_descriptor), name="ready"
+                ),
             ]
             await stopping.wait()
             # Sockets say goodbye and detach while the workers can still hear it.
@@ -105,7 +113,7 @@ def _make_client(path: Path, on_event: OnEvent, on_state: OnState) -> SfuClient:
 
 
 def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegistry,
-              metrics: SignalingMetrics) -> web.Application:  # fmt: skip
+              metrics: SignalingMetrics, accounts: AccountsService) -> web.Application:  # fmt: skip
     try:
         key = load_or_create_key(config.token_key_path)
     except (OSError, ValueError) as error:
@@ -115,7 +123,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         raise CannotServe(f"{folders.static}: the front end's files are missing: install it whole")
     settings = AppSettings(
         origins=config.own_origins,
-        is_https=config.is_https,
+        is_https=config.public_origin.startswith("https://"),
         trusted_proxies=parse_networks(config.http.trusted_proxies),
         metrics_from=parse_networks(config.http.metrics_from),
         demo=_demo_settings(config.demo, config.own_origins),
@@ -132,8 +140,27 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         folders=folders,
         registry=registry,
         metrics=metrics,
+        accounts=accounts,
     )
     return make_app(settings, parts)
+
+
+def _make_accounts(config: Config) -> AccountsService:
+    settings = AccountsSettings(
+        data_folder=Path(config.data_folder),
+        secrets_folder=config.secrets_folder,
+        storage=config.storage,
+        accounts=config.accounts,
+        identity=config.identity,
+        mail=config.mail,
+        development_port=config.development_port,
+        origins=config.own_origins,
+        public_origin=config.public_origin,
+    )
+    try:
+        return AccountsService(settings, read_clocks)
+    except SecretMissing as error:
+        raise CannotServe(str(error)) from error
 
 
 def _demo_settings(demo: DemoConfig, origins: frozenset[str]) -> DemoSettings | None:
@@ -178,13 +205,19 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
     return context
 
 
-async def _tell_ready(directory: RoomDirectory, port: int, descriptor: int | None) -> None:
-    """Write the ready line once every worker is adopted, or the patience with some is over."""
+async def _tell_ready(
+    directory: RoomDirectory, accounts: AccountsService, port: int, descriptor: int | None
+) -> None:
+    """Write the ready line once every worker is adopted, or the patience with some is over. The
+    database may be later still, or away."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(READY_PATIENCE_S):
             await directory.wait_ready()
     if not any(link.is_ready for link in directory.links):
         await directory.wait_ready()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STORAGE_PATIENCE_S):
+            await accounts.is_ready.wait()
     log.info("ready", port=port)
     if descriptor is not None:
         with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", buffering=0) as pipe:

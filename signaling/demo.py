@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,15 +12,13 @@ from aiohttp import web
 from sfu.values import Identifier, Role
 from signaling.clock import Clock
 from signaling.grants import initial_grants
-from signaling.limits import TokenBucket
 from signaling.randomness import Randomness
+from signaling.rate_limits import RateLimit
 from signaling.rooms import RoomTable
 from signaling.tokens import TokenKey
 from signaling.websocket import is_own_origin
 
 MAX_BODY_BYTES = 4096
-MAX_REMEMBERED_CLIENTS = 10_000
-"""LIMIT: addresses whose rate is remembered; past it the one longest unseen is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class DemoTokens:
         self._clock = clock
         self._randomness = randomness
         self._address_of = address_of
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._rate_limit = RateLimit(burst=float(settings.token_burst), rate=settings.token_rate)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer `POST /api/v1/demo/tokens`: `{room, display_name, role}` → `{token}`."""
@@ -85,19 +82,7 @@ class DemoTokens:
         return web.json_response({"token": token})
 
     def _take_turn(self, address: str) -> None:
-        now_s = self._clock().monotonic_s
-        settings = self._settings
-        bucket = self._buckets.pop(address, None) or TokenBucket(
-            burst=float(settings.token_burst), rate=settings.token_rate, now_s=now_s
-        )
-        self._buckets[address] = bucket
-        if len(self._buckets) > MAX_REMEMBERED_CLIENTS:
-            self._buckets.popitem(last=False)
-        if not bucket.take(now_s):
-            delay_s = max(1, round(bucket.delay_s(now_s)))
-            raise web.HTTPTooManyRequests(
-                text="rate_limited", headers={"Retry-After": str(delay_s)}
-            )
+        self._rate_limit.take(address, self._clock().monotonic_s)
 
 
 async def _read_body(request: web.Request) -> bytes:

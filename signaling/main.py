@@ -16,12 +16,18 @@ from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.settings import SettingsError
 from sfu.values import Role, RoomClass
 from signaling import control_plane
+from signaling.accounts.commands import NoSuchPerson, make_administrator
 from signaling.clock import read_clocks
 from signaling.config import Config, load_config
 from signaling.grants import initial_grants
+from signaling.identity.development import DevelopmentSettings
+from signaling.identity.providers import DEVELOPMENT_CLIENT, development_secret
 from signaling.logs import configure_logs
+from signaling.mail.config import Delivery
 from signaling.pages import roles_of
 from signaling.randomness import SystemRandomness
+from signaling.secrets import SecretMissing
+from signaling.storage.database import StorageUnavailable
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
 from signaling.tokens import MAX_LIFETIME_S, load_or_create_key
 
@@ -58,6 +64,8 @@ def _serve(options: argparse.Namespace) -> int:
     config.run_folder.chmod(0o700)
     command = (sys.executable, "-m", "signaling.main", "control-plane")
     specs = [_worker_spec(worker) for worker in config.worker_configs()]
+    if config.identity.development.enabled:
+        specs.append(_development_spec(config))
     specs.append(
         ProcessSpec(
             name="control-plane",
@@ -67,7 +75,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
 
     async def run() -> None:
-        await Supervisor(specs, lambda line: _print_addresses(config, line)).run()
+        await Supervisor(specs, lambda _: _print_addresses(config)).run()
 
     asyncio.run(run())
     return 0
@@ -115,6 +123,22 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
+def _make_administrator(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    try:
+        asyncio.run(make_administrator(config, options.email))
+    except NoSuchPerson:
+        return _usage(
+            "--email: not exactly one person has confirmed this address: they sign in and confirm "
+            "it first"
+        )
+    except (SecretMissing, StorageUnavailable) as error:
+        print(f"synedrion: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print("Done. It holds from the next page they open.")
+    return 0
+
+
 def _loadtest(options: argparse.Namespace) -> int:
     from loadtest import main as loadtest  # it loads the codecs, which the service does not need
 
@@ -139,25 +163,31 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
     )
 
 
-def _print_addresses(config: Config, ready_line: bytes) -> None:
-    ready = msgspec.json.decode(ready_line, type=control_plane.Ready)
-    base = _base_address(config, ready.port)
+def _development_spec(config: Config) -> ProcessSpec:
+    settings = DevelopmentSettings(
+        port=config.development_port,
+        client_id=DEVELOPMENT_CLIENT,
+        client_secret=development_secret(Path(config.data_folder)),
+        origins=sorted(config.own_origins),
+    )
+    return ProcessSpec(
+        name="development sign-in",
+        command=(sys.executable, "-m", "signaling.identity.development"),
+        # The secret goes where no list of processes shows it.
+        standard_input=msgspec.json.encode(settings),
+    )
+
+
+def _print_addresses(config: Config) -> None:
+    base = config.public_origin
     print("Synedrion is ready. Ctrl-C stops it.")
     print(f"  {base}/")
     if config.demo.enabled:
         for room in config.demo.rooms:
             print(f"  {base}/rooms/{room.id}  {room.title}")
+    if config.mail.delivery is Delivery.OUTBOX and config.identity.development.enabled:
+        print(f"  {base}/outbox  mails, in place of sending them")
     sys.stdout.flush()
-
-
-def _base_address(config: Config, port: int) -> str:
-    if config.http.origins:
-        return config.http.origins[0]
-    scheme = "https" if config.is_https else "http"
-    host = config.http.host
-    if host in ("0.0.0.0", "::", ""):  # everywhere: print an address that can be opened here
-        host = "127.0.0.1"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _usage(text: str) -> int:
@@ -187,6 +217,11 @@ def _parser() -> argparse.ArgumentParser:
         "--lifetime", type=float, default=MAX_LIFETIME_S, help="seconds, at most 300"
     )
     token.set_defaults(command=_token)
+    promote = commands.add_parser(
+        "make-administrator", help="make a person who has confirmed an e-mail an administrator"
+    )
+    promote.add_argument("--email", required=True, help="their confirmed address")
+    promote.set_defaults(command=_make_administrator)
     # Everything after it is the load tester's, its options included: no character is special here.
     loadtest = commands.add_parser(
         "loadtest",
@@ -199,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     about = commands.add_parser("version", help="print the version")
     about.set_defaults(command=_version)
 
-    for command in (serve, control, token):
+    for command in (serve, control, token, promote):
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML file")
     return parser
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 
 from sfu.logs import Log
 from signaling.metrics import SignalingMetrics
+from signaling.storage.database import RETRY_AFTER_S, ChangedMeanwhile, StorageUnavailable
 
 log = Log(__name__)
 
@@ -71,13 +73,19 @@ def access_log(metrics: SignalingMetrics) -> Middleware:
     return middleware
 
 
-def security_headers(is_https: bool) -> Middleware:
-    """Add the headers above to everything, errors included."""
+def security_headers(is_https: bool, form_targets: Sequence[str] = ()) -> Middleware:
+    """Add the headers above to everything, errors included.
+
+    `form_targets` are origins that a form of ours may lead on to: browsers hold redirects to
+    `form-action` too, and sign-out goes by way of the sign-in service.
+    """
+    policy = " ".join((CONTENT_SECURITY_POLICY, *form_targets))
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         if not response.prepared:
+            response.headers.setdefault("Content-Security-Policy", policy)
             for name, value in SECURITY_HEADERS.items():
                 response.headers.setdefault(name, value)
             response.headers.setdefault("Cache-Control", "no-store")
@@ -93,10 +101,18 @@ def errors(render_error: RenderError) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        code: str | None
+        headers: CIMultiDict[str] | None
         try:
             return await handler(request)
         except web.HTTPRedirection:
             raise
+        except StorageUnavailable:
+            log.warning("storage unavailable", route=route_of(request))
+            status, code = 503, "storage_unavailable"
+            headers = CIMultiDict({"Retry-After": str(RETRY_AFTER_S)})
+        except ChangedMeanwhile:
+            status, headers, code = 409, None, "changed_meanwhile"
         except web.HTTPException as refusal:
             status, headers = refusal.status, refusal.headers
             code = refusal.text if isinstance(refusal, web.HTTPError) else None
@@ -138,9 +154,11 @@ def _title(status: int) -> str:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TITLES = {
     400: "Bad request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    409: "Conflict",
     413: "Request too large",
     415: "Unsupported media type",
     429: "Too many requests",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from aiohttp import web
 
 from sfu.values import Role, RoomClass
 from signaling.grants import INITIAL_GRANTS
+from signaling.rendering import Renderer, language_of
 from signaling.room_session import RoomDescription
 from signaling.rooms import RoomTable
 from signaling.tokens import MAX_DISPLAY_NAME
 
-LANGUAGES = ("el", "en")
-LANGUAGE_COOKIE = "lang"
-LANGUAGE_COOKIE_AGE_S = 365 * 24 * 3600
+VisitorOf = Callable[[web.Request], Awaitable[object]]
+"""Tells who is asking; never fails."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +38,22 @@ class Pages:
     """Renders the pages."""
 
     def __init__(
-        self, folders: WebFolders, rooms: RoomTable, demo_rooms: tuple[str, ...],
-        max_video_streams: int,
+        self, renderer: Renderer, rooms: RoomTable, demo_rooms: tuple[str, ...],
+        max_video_streams: int, visitor_of: VisitorOf | None = None,
     ) -> None:  # fmt: skip
+        self._renderer = renderer
+        self._visitor_of = visitor_of
         self._rooms = rooms
         self._demo_rooms = demo_rooms
         """Rooms the home page offers; empty without the demo entrance."""
         self._max_video_streams = max_video_streams
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(folders.templates),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            auto_reload=False,
-        )
 
     async def home(self, request: web.Request) -> web.Response:
         """Answer `/`."""
         rooms = [self._rooms.describe(room) for room in self._demo_rooms]
         listed = [_room_value(description) for description in rooms if description is not None]
-        return self._render(request, "home.html", {"rooms": listed})
+        visitor = await self._visitor_of(request) if self._visitor_of is not None else None
+        return self._renderer.render(request, "home.html", {"rooms": listed}, visitor=visitor)
 
     async def room(self, request: web.Request) -> web.Response:
         """Answer `/rooms/{room}`: lobby and call."""
@@ -77,47 +73,21 @@ class Pages:
             "lang": language_of(request),
         }
         values = {"room": _room_value(description), "config": config}
-        return self._render(request, "room.html", values)
+        return self._renderer.render(request, "room.html", values)
 
     def error(self, request: web.Request, status: int) -> web.Response:
         """Return a page that says no more than the status does."""
         try:
-            response = self._render(request, "error.html", {"status": status})
+            response = self._renderer.render(request, "error.html", {"status": status})
         except jinja2.TemplateError:
             response = web.Response(text=f"{status}\n")
         response.set_status(status)
-        return response
-
-    def _render(self, request: web.Request, name: str, values: Mapping[str, Any]) -> web.Response:
-        language = language_of(request)
-        text = self._templates.get_template(name).render(
-            lang=language, other_lang=other_language(language), path=request.path, **values
-        )
-        response = web.Response(text=text, content_type="text/html", charset="utf-8")
-        if request.query.get("lang") == language:
-            response.set_cookie(
-                LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_AGE_S, httponly=True,
-                samesite="Lax", secure=request.secure,
-            )  # fmt: skip
         return response
 
 
 def roles_of(room_class: RoomClass) -> list[Role]:
     """Return the roles that may enter rooms of the class."""
     return [role for each_class, role in INITIAL_GRANTS if each_class is room_class]
-
-
-def language_of(request: web.Request) -> str:
-    """Return what `?lang=` or the cookie asks for; Greek first."""
-    for asked in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        if asked in LANGUAGES:
-            return asked
-    return LANGUAGES[0]
-
-
-def other_language(language: str) -> str:
-    """Return the language to switch to."""
-    return LANGUAGES[1] if language == LANGUAGES[0] else LANGUAGES[0]
 
 
 def _room_value(description: RoomDescription) -> dict[str, str]:

@@ -14,6 +14,7 @@ import pytest
 
 from sfu.settings import SettingsError
 from signaling.config import Config, DemoRoom, load_config
+from signaling.identity.config import ProviderEntry
 from signaling.main import EXIT_CONFIG, main
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -60,8 +61,10 @@ def test_file_is_good_and_shows_every_key(path: Path) -> None:
     load_config(path)
 
     shown = keys_in(tomllib.loads(path.read_text(encoding="utf-8")))
-    if "demo.rooms" in shown:  # a list of none: production has no demo rooms to show
-        shown = shown - {"demo.rooms"} | keys_of(DemoRoom, "demo.rooms.")
+    # Lists of none: production has no demo rooms to show, development no sign-in services.
+    for key, entry in (("demo.rooms", DemoRoom), ("identity.providers", ProviderEntry)):
+        if key in shown:
+            shown = shown - {key} | keys_of(entry, f"{key}.")
     assert shown == keys_of(Config)
 
 
@@ -127,6 +130,23 @@ MISTAKES = {
     ),
     "rate": (GOOD + "[demo]\ntokens_per_second = 0\n", ["demo.token", "above 0"]),
     "log level": (GOOD + '[log]\nlevel = "loud"\n', ["log.level", "loud", "warning"]),
+    "password in an address": (
+        '[storage]\nurl = "postgresql://u:p@h/d"\n' + GOOD,
+        ["storage.url", "storage.password"],
+    ),
+    "another database": ('[storage]\nurl = "mysql://h/d"\n' + GOOD, ["storage.url", "postgresql"]),
+    "development sign-in for the public": (
+        '[http]\norigins = ["https://x.gr"]\n[identity.development]\nenabled = true\n' + GOOD,
+        ["identity.development.enabled", "anybody"],
+    ),
+    "oidc without issuer": (
+        '[[identity.providers]]\nname = "a"\nkind = "oidc"\nclient_id = "c"\n' + GOOD,
+        ["identity.providers.address", "issuer"],
+    ),
+    "outbox in production": (
+        '[[identity.providers]]\nname = "a"\nkind = "staff"\nclient_id = "c"\n' + GOOD,
+        ["mail.delivery", "smtp"],
+    ),
     "no TOML": ("a = = 1", ["not TOML"]),
 }
 

@@ -173,11 +173,19 @@ impl World {
             participant: id,
             remote_ufrag,
         });
+        let mids: Vec<_> = published.iter().map(|config| config.mid).collect();
         self.command(Command::SetMedia {
             participant: id,
             published,
             subscribed,
         });
+        for mid in mids {
+            self.command(Command::SetForwarding {
+                participant: id,
+                mid,
+                is_allowed: true,
+            });
+        }
         let config = Arc::new(Config::builder().build().expect("defaults are good"));
         self.peers.push(Peer {
             id,

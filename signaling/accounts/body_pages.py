@@ -1,0 +1,220 @@
+"""The desk of bodies and units, and of who coordinates them (R6, R24)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from signaling.accounts.assignments import list_assignments
+from signaling.accounts.bodies import (
+    BadName,
+    NameTaken,
+    create_body,
+    create_unit,
+    list_bodies,
+    list_units,
+    rename,
+)
+from signaling.accounts.parts import PageParts
+from signaling.accounts.rights import AccountRole, Action, Target, bodies_of
+from signaling.accounts.visitor import Visitor
+from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.storage.models import Body, RoleAssignment, Unit
+
+PAGE_SIZE = 25
+MAX_CURSOR_LENGTH = 300
+
+END_ACTIONS = {
+    AccountRole.BODY_COORDINATOR: Action.END_BODY_COORDINATOR,
+    AccountRole.UNIT_COORDINATOR: Action.END_UNIT_COORDINATOR,
+}
+
+
+class BodyPages:
+    """Answers `/administration/bodies…`."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+        self._accounts = parts.accounts
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add what this class answers."""
+        bodies = "/administration/bodies"
+        app.router.add_get(bodies, self.list)
+        app.router.add_post(bodies, self.create)
+        app.router.add_get(bodies + "/{id}", self.show)
+        app.router.add_post(bodies + "/{id}", self.change)
+        app.router.add_post(bodies + "/{id}/units", self.create_unit)
+        app.router.add_post(bodies + "/{id}/units/{unit}", self.change_unit)
+        app.router.add_post(bodies + "/{id}/roles/{assignment}/end", self.end_role)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Show the bodies this person may see."""
+        visitor = await self._accounts.visitors.require(request)
+        return await self._list_page(request, visitor, 200, {}, "")
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Make a body."""
+        accounts = self._accounts
+        visitor, form = await accounts.visitors.read_form(request)
+        _check(visitor, Action.MANAGE_BODIES)
+        accounts.take_turn(visitor)
+        typed = form.get("name", "")
+        try:
+            async with accounts.database.write() as session:
+                body = await create_body(session, typed, accounts.now())
+                await self._record(session, visitor, AuditAction.CREATE_BODY, "body", body.id)
+        except (BadName, NameTaken) as mistake:
+            errors = {"name": _name_error(mistake, typed)}
+            return await self._list_page(request, visitor, 422, errors, typed)
+        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show one body with its units and coordinators."""
+        visitor = await self._accounts.visitors.require(request)
+        return await self._body_page(request, visitor, 200, {}, {})
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Rename a body, or close or open it."""
+        accounts = self._accounts
+        visitor, form = await accounts.visitors.read_form(request)
+        _check(visitor, Action.MANAGE_BODIES)
+        accounts.take_turn(visitor)
+        try:
+            async with accounts.database.write() as session:
+                body = await _find_body(session, request)
+                await _change(session, body, form)
+                await self._record(session, visitor, AuditAction.CHANGE_BODY, "body", body.id)
+        except (BadName, NameTaken) as mistake:
+            errors = {"name": _name_error(mistake, form.get("name", ""))}
+            return await self._body_page(request, visitor, 422, errors, form)
+        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+
+    async def create_unit(self, request: web.Request) -> web.Response:
+        """Make a unit (R24)."""
+        accounts = self._accounts
+        visitor, form = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        typed = form.get("unit_name", "")
+        try:
+            async with accounts.database.write() as session:
+                body = await _find_body(session, request)
+                _check(visitor, Action.CREATE_UNIT, Target(body_id=body.id))
+                unit = await create_unit(session, body, typed, accounts.now())
+                await self._record(session, visitor, AuditAction.CREATE_UNIT, "unit", unit.id)
+        except (BadName, NameTaken) as mistake:
+            errors = {"unit_name": _name_error(mistake, typed)}
+            return await self._body_page(request, visitor, 422, errors, form)
+        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+
+    async def change_unit(self, request: web.Request) -> web.Response:
+        """Rename a unit, or close or open it."""
+        accounts = self._accounts
+        visitor, form = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        unit_id = request.match_info["unit"]
+        try:
+            async with accounts.database.write() as session:
+                body = await _find_body(session, request)
+                unit = await session.get(Unit, unit_id)
+                if unit is None or unit.body_id != body.id:
+                    raise web.HTTPNotFound()
+                _check(visitor, Action.CHANGE_UNIT, Target(body_id=body.id, unit_id=unit.id))
+                await _change(session, unit, form)
+                await self._record(session, visitor, AuditAction.CHANGE_UNIT, "unit", unit.id)
+        except (BadName, NameTaken) as mistake:
+            errors = {f"name_{unit_id}": _name_error(mistake, form.get("name", ""))}
+            return await self._body_page(request, visitor, 422, errors, form)
+        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+
+    async def end_role(self, request: web.Request) -> web.Response:
+        """Take a role away."""
+        accounts = self._accounts
+        visitor, _ = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        async with accounts.database.write() as session:
+            body = await _find_body(session, request)
+            assignment = await session.get(RoleAssignment, request.match_info["assignment"])
+            if assignment is None or assignment.body_id != body.id:
+                raise web.HTTPNotFound()
+            action = END_ACTIONS[AccountRole(assignment.role)]
+            _check(visitor, action, Target(body_id=body.id, unit_id=assignment.unit_id))
+            if assignment.ended_at is None:
+                assignment.ended_at = accounts.now()
+                await self._record(
+                    session, visitor, AuditAction.END_ROLE, "role_assignment", assignment.id
+                )
+        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+
+    async def _record(
+        self, session: AsyncSession, visitor: Visitor, action: AuditAction, kind: str,
+        object_id: str,
+    ) -> None:  # fmt: skip
+        entry = AuditEntry(self._accounts.now(), visitor.actor.person_id, action, kind, object_id)
+        await self._accounts.trail.record(session, entry)
+
+    async def _list_page(
+        self, request: web.Request, visitor: Visitor, status: int, errors: Mapping[str, str],
+        typed: str,
+    ) -> web.Response:  # fmt: skip
+        if not visitor.may_somewhere(Action.SEE_BODY):
+            raise web.HTTPNotFound()
+        after = request.query.get("after", "")[:MAX_CURSOR_LENGTH]
+        only = bodies_of(visitor.actor, Action.SEE_BODY)
+        async with self._accounts.database.read() as session:
+            rows = await list_bodies(session, after=after, limit=PAGE_SIZE + 1, only=only)
+        return self._parts.page(
+            request, "bodies.html", visitor, status=status, bodies=rows[:PAGE_SIZE],
+            after=rows[PAGE_SIZE - 1].name_key if len(rows) > PAGE_SIZE else "",
+            may_create=visitor.may(Action.MANAGE_BODIES), errors=errors, typed=typed,
+        )  # fmt: skip
+
+    async def _body_page(
+        self, request: web.Request, visitor: Visitor, status: int, errors: Mapping[str, str],
+        typed: Mapping[str, str],
+    ) -> web.Response:  # fmt: skip
+        async with self._accounts.database.read() as session:
+            body = await _find_body(session, request)
+            target = Target(body_id=body.id)
+            _check(visitor, Action.SEE_BODY, target)
+            units = await list_units(session, body.id)
+            roles = await list_assignments(session, body_id=body.id)
+        endable = {
+            role.id for role in roles
+            if visitor.may(END_ACTIONS[role.role], Target(body_id=body.id, unit_id=role.unit_id))
+        }  # fmt: skip
+        return self._parts.page(
+            request, "body.html", visitor, status=status, body=body, units=units, roles=roles,
+            endable=endable, may_change=visitor.may(Action.MANAGE_BODIES),
+            may_create_unit=visitor.may(Action.CREATE_UNIT, target), errors=errors, typed=typed,
+        )  # fmt: skip
+
+
+async def _change(session: AsyncSession, thing: Body | Unit, form: Mapping[str, str]) -> None:
+    if str(thing.version) != form.get("version"):
+        raise web.HTTPConflict(text="changed_meanwhile")
+    if form.get("set") in ("open", "closed"):
+        thing.is_active = form["set"] == "open"
+    else:
+        await rename(session, thing, form.get("name", ""))
+
+
+async def _find_body(session: AsyncSession, request: web.Request) -> Body:
+    body = await session.get(Body, request.match_info["id"])
+    if body is None:
+        raise web.HTTPNotFound()
+    return body
+
+
+def _check(visitor: Visitor, action: Action, target: Target | None = None) -> None:
+    """Refuse like what is not there: a foreign id answers exactly like a random one."""
+    if not visitor.may(action, target or Target()):
+        raise web.HTTPNotFound()
+
+
+def _name_error(mistake: Exception, typed: str) -> str:
+    if isinstance(mistake, NameTaken):
+        return "name_taken"
+    return "name_too_long" if typed.strip() else "name_missing"

@@ -1,0 +1,203 @@
+"""Everything about accounts put together: storage, sign-in, mail, pages, background tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from sfu.logs import Log
+from signaling.accounts.account_pages import AccountPages
+from signaling.accounts.body_pages import BodyPages
+from signaling.accounts.config import AccountsConfig
+from signaling.accounts.entry_pages import EntryPages
+from signaling.accounts.parts import AccountParts, PageParts
+from signaling.accounts.people import People
+from signaling.accounts.record_pages import RecordPages
+from signaling.accounts.request_pages import RequestPages
+from signaling.accounts.samples import add_sample_bodies
+from signaling.accounts.visitor import Visitors
+from signaling.accounts.web_sessions import WebSessions
+from signaling.audit.trail import StoredTrail
+from signaling.clock import Clock
+from signaling.identity.attempts import Attempts
+from signaling.identity.config import IdentityConfig
+from signaling.identity.handlers import SignInPages, SignInParts
+from signaling.identity.http import ProviderHttp
+from signaling.identity.providers import make_providers
+from signaling.mail.config import Delivery, MailConfig
+from signaling.mail.delivery import MailDelivery
+from signaling.mail.queue import MailQueue
+from signaling.mail.templates import MailTemplates
+from signaling.rate_limits import RateLimit
+from signaling.rendering import Renderer
+from signaling.secrets import load_or_create_secret, read_secret
+from signaling.storage.config import StorageConfig
+from signaling.storage.database import Database, StorageUnavailable, database_url
+from signaling.storage.migrate import migrate_when_there
+from signaling.vault import Vault
+
+log = Log(__name__)
+
+CLEANING_INTERVAL_S = 600.0
+SCHEMA_RETRY_S = 30.0
+FORM_BURST = 30.0
+FORM_RATE = 0.5
+"""Forms one person may send at once, and a second after that."""
+
+
+@dataclass(frozen=True)
+class AccountsSettings:
+    """What accounts need of the configuration."""
+
+    data_folder: Path
+    secrets_folder: str
+    storage: StorageConfig
+    accounts: AccountsConfig
+    identity: IdentityConfig
+    mail: MailConfig
+    development_port: int
+    origins: frozenset[str]
+    public_origin: str
+    """Origin that links in mails lead to."""
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach us by HTTPS, ours or a proxy's."""
+        return self.public_origin.startswith("https://")
+
+
+class AccountsService:
+    """Accounts as the application sees them."""
+
+    def __init__(self, settings: AccountsSettings, clock: Clock) -> None:
+        """Read the secrets; nothing is connected yet.
+
+        Raises:
+            SecretMissing: one cannot be read.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._vault = Vault(load_or_create_secret(settings.data_folder / "personal-data-key"))
+        self.database = self._make_database()
+        self._http = ProviderHttp()
+        self._providers = make_providers(
+            settings.identity, settings.secrets_folder, settings.data_folder,
+            settings.development_port, self._http,
+        )  # fmt: skip
+        self._trail = StoredTrail(self._vault)
+        self._people = People(self._vault)
+        self._sessions = WebSessions(settings.accounts, self._vault)
+        self.visitors = Visitors(
+            self.database, self._sessions, self._vault,
+            terms_version=settings.accounts.terms_version, is_https=settings.is_https,
+            now=self._now,
+        )  # fmt: skip
+        mail = settings.mail
+        self._mails = MailQueue(MailTemplates(), mail.delivery, mail.max_attempts, self._now)
+        password = read_secret(settings.secrets_folder, mail.password) if mail.password else ""
+        self._delivery = MailDelivery(mail, password, self.database, self._mails)
+        self.is_ready = asyncio.Event()
+        """Set once the database has the newest schema."""
+
+    @property
+    def form_targets(self) -> tuple[str, ...]:
+        """Origins that sign-out leads to."""
+        return tuple(sorted({each.origin for each in self._providers}))
+
+    def add_routes(
+        self, app: web.Application, renderer: Renderer,
+        address_of: Callable[[web.Request], str],
+    ) -> None:  # fmt: skip
+        """Add all pages of accounts."""
+        settings = self._settings
+        parts = PageParts(self._account_parts(), renderer)
+        SignInPages(self._sign_in_parts(), renderer, address_of).add_routes(app)
+        EntryPages(parts).add_routes(app)
+        AccountPages(parts).add_routes(app)
+        RequestPages(parts).add_routes(app)
+        BodyPages(parts).add_routes(app)
+        has_outbox = settings.mail.delivery is Delivery.OUTBOX
+        RecordPages(parts, has_outbox=has_outbox).add_routes(app)
+
+    async def run(self) -> None:
+        """Wait for the database, then deliver mail and clean up, for ever."""
+        try:
+            await self._prepare_storage()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._clean(), name="session-cleaner")
+                if self._settings.mail.delivery is Delivery.SMTP:
+                    tasks.create_task(self._delivery.run(), name="mail-delivery")
+        finally:
+            await self._http.close()
+            await self.database.close()
+
+    async def _prepare_storage(self) -> None:
+        while True:
+            try:
+                await migrate_when_there(self.database)
+                if self._settings.identity.development.enabled:
+                    await add_sample_bodies(self.database, self._now())
+            except Exception:  # task root: whatever is wrong with the schema, rooms go on
+                log.exception("storage cannot be prepared")
+                await asyncio.sleep(SCHEMA_RETRY_S)
+            else:
+                self.is_ready.set()
+                return
+
+    async def _clean(self) -> None:
+        while True:
+            await asyncio.sleep(CLEANING_INTERVAL_S)
+            try:
+                async with self.database.write() as session:
+                    await self._sessions.forget_expired(session, self._now())
+            except StorageUnavailable:
+                log.warning("storage unavailable")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock().wall_s, UTC)
+
+    def _make_database(self) -> Database:
+        storage = self._settings.storage
+        folder = self._settings.secrets_folder
+        password = read_secret(folder, storage.password) if storage.password else None
+        url = database_url(storage, self._settings.data_folder, password)
+        return Database(url, pool_size=storage.pool_size)
+
+    def _account_parts(self) -> AccountParts:
+        return AccountParts(
+            database=self.database,
+            people=self._people,
+            visitors=self.visitors,
+            mails=self._mails,
+            trail=self._trail,
+            config=self._settings.accounts,
+            public_origin=self._settings.public_origin,
+            form_limit=RateLimit(burst=FORM_BURST, rate=FORM_RATE),
+            now=self._now,
+            monotonic_s=lambda: self._clock().monotonic_s,
+        )
+
+    def _sign_in_parts(self) -> SignInParts:
+        identity = self._settings.identity
+        administrators = identity.development.administrators if identity.development.enabled else ()
+        return SignInParts(
+            database=self.database,
+            people=self._people,
+            sessions=self._sessions,
+            visitors=self.visitors,
+            attempts=Attempts(self._vault),
+            trail=self._trail,
+            providers=self._providers,
+            origins=self._settings.origins,
+            config=self._settings.accounts,
+            is_https=self._settings.is_https,
+            limit=RateLimit(burst=float(identity.attempt_burst), rate=identity.attempts_per_second),
+            now=self._now,
+            monotonic_s=lambda: self._clock().monotonic_s,
+            administrators=frozenset(administrators),
+        )

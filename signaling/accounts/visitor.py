@@ -1,0 +1,182 @@
+"""Who is asking for a page, and whether they are far enough to get it (R15–R17)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from urllib.parse import quote
+
+from aiohttp import web
+
+from signaling.accounts.assignments import held_roles
+from signaling.accounts.rights import NOTHING_IN_PARTICULAR, Action, Actor, Target, may
+from signaling.accounts.rights import may_somewhere as may_somewhere_of
+from signaling.accounts.web_sessions import WebSessions
+from signaling.storage.database import Database, StorageUnavailable
+from signaling.storage.models import Person, TermsAcceptance
+from signaling.vault import Vault
+
+FORM_FIELD = "csrf"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+class Stage(IntEnum):
+    """How far somebody is. Nothing but the next step is open before the last one."""
+
+    ANONYMOUS = 0
+    TERMS = 1
+    """Signed in; has yet to accept the terms of use."""
+    EMAIL = 2
+    """Has yet to declare and confirm an e-mail address."""
+    READY = 3
+
+
+NEXT_STEP = {Stage.ANONYMOUS: "/sign-in", Stage.TERMS: "/terms", Stage.EMAIL: "/email"}
+
+
+NOBODY = Actor("")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is asking."""
+
+    stage: Stage = Stage.ANONYMOUS
+    person: Person | None = None
+    """Detached: to read, not to change."""
+    actor: Actor = NOBODY
+    session_token: str = ""
+    form_token: str = ""
+    """Every form brings it back (CSRF)."""
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether anybody is."""
+        return self.person is not None
+
+    @property
+    def name(self) -> str:
+        """What the header shows."""
+        return self.person.full_name if self.person is not None else ""
+
+    def may(self, action: Action, target: Target = NOTHING_IN_PARTICULAR) -> bool:
+        """Ask the table of rights."""
+        return self.stage is Stage.READY and may(self.actor, action, target)
+
+    def may_somewhere(self, action: str) -> bool:
+        """Ask what menus show; templates name actions by their value."""
+        return self.stage is Stage.READY and may_somewhere_of(self.actor, Action(action))
+
+
+ANONYMOUS = Visitor()
+_CACHED = web.RequestKey("visitor", Visitor)
+
+
+class Visitors:
+    """Finds out who is asking."""
+
+    def __init__(
+        self, database: Database, sessions: WebSessions, vault: Vault, *, terms_version: str,
+        is_https: bool, now: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._sessions = sessions
+        self._vault = vault
+        self._terms_version = terms_version
+        self._now = now
+        self._is_https = is_https
+        # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain HTTP can set it.
+        self.cookie_name = "__Host-session" if is_https else "session"
+
+    async def of(self, request: web.Request) -> Visitor:
+        """Return who is asking.
+
+        Raises:
+            StorageUnavailable: it cannot be known now.
+        """
+        cached = request.get(_CACHED)
+        if cached is None:
+            cached = request[_CACHED] = await self._find(request)
+        return cached
+
+    async def or_anonymous(self, request: web.Request) -> Visitor:
+        """Return who is asking; nobody if that cannot be known: rooms do not need accounts."""
+        try:
+            return await self.of(request)
+        except StorageUnavailable:
+            return ANONYMOUS
+
+    async def require(self, request: web.Request, stage: Stage = Stage.READY) -> Visitor:
+        """Return who is asking if they are at `stage` or beyond.
+
+        Raises:
+            HTTPSeeOther: to the step that comes before.
+        """
+        visitor = await self.of(request)
+        if visitor.stage < stage:
+            step = NEXT_STEP[visitor.stage]
+            if request.method == "GET" and visitor.stage is not Stage.EMAIL:
+                step += f"?next={quote(request.path, safe='/')}"
+            raise web.HTTPSeeOther(step)
+        return visitor
+
+    async def read_form(
+        self, request: web.Request, stage: Stage = Stage.READY
+    ) -> tuple[Visitor, Mapping[str, str]]:
+        """Return who sent a form and its text fields.
+
+        Raises:
+            HTTPForbidden: it is not from a page of this session.
+            HTTPSeeOther: as `require`.
+        """
+        visitor = await self.require(request, stage)
+        if request.content_type != FORM_TYPE:
+            raise web.HTTPUnsupportedMediaType(text="not_a_form")
+        posted = await request.post()
+        form = {key: value for key, value in posted.items() if isinstance(value, str)}
+        sent = form.get(FORM_FIELD, "").encode()
+        if not hmac.compare_digest(sent, visitor.form_token.encode()):
+            raise web.HTTPForbidden(text="stale_form")
+        return visitor, form
+
+    def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
+        """Give the browser its session."""
+        response.set_cookie(
+            self.cookie_name, token, max_age=max_age_s, path="/", httponly=True, samesite="Lax",
+            secure=self._is_https,
+        )  # fmt: skip
+
+    def clear_cookie(self, response: web.StreamResponse) -> None:
+        """Take the session from the browser."""
+        response.del_cookie(self.cookie_name, path="/", secure=self._is_https, httponly=True)
+
+    async def _find(self, request: web.Request) -> Visitor:
+        token = request.cookies.get(self.cookie_name)
+        if not token:
+            return ANONYMOUS
+        now = self._now()
+        async with self._database.read() as session:
+            found = await self._sessions.find(session, token, now)
+            if found is None:
+                return ANONYMOUS
+            web_session, person = found
+            roles = await held_roles(session, person.id)
+            accepted = await session.get(TermsAcceptance, (person.id, self._terms_version))
+        if self._sessions.wants_touch(web_session, now):
+            async with self._database.write() as session:
+                await self._sessions.touch(session, token, now)
+        stage = Stage.READY if person.email else Stage.EMAIL
+        if accepted is None:
+            stage = Stage.TERMS
+        actor = Actor(person.id, roles)
+        return Visitor(stage, person, actor, token, self._vault.form_token(token))
+
+
+def safe_path(path: str | None, default: str = "/account") -> str:
+    """Return `path` if it leads to a page of ours, else `default`: no open redirect."""
+    if not path or not path.startswith("/") or path.startswith(("//", "/\\")) or len(path) > 300:
+        return default
+    return path if path.isascii() and path.isprintable() and "\\" not in path else default

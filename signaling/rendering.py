@@ -1,0 +1,75 @@
+"""Renders templates in the visitor's language. Greek unless asked otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from aiohttp import web
+
+LANGUAGES = ("el", "en")
+LANGUAGE_COOKIE = "lang"
+LANGUAGE_COOKIE_AGE_S = 365 * 24 * 3600
+ATHENS = ZoneInfo("Europe/Athens")
+"""Times are stored in UTC and read in this zone."""
+
+
+class Renderer:
+    """The templates of the pages."""
+
+    def __init__(self, templates: Path, *, has_accounts: bool = False) -> None:
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+        )
+        self._environment.filters["athens"] = athens_time
+        self._environment.globals["has_accounts"] = has_accounts
+
+    def render(
+        self, request: web.Request, name: str, values: Mapping[str, Any], *,
+        visitor: object = None, status: int = 200,
+    ) -> web.Response:  # fmt: skip
+        """Return a page. `visitor` is who the header shows as signed in.
+
+        Raises:
+            jinja2.TemplateError: the template is wrong.
+        """
+        language = language_of(request)
+        text = self._environment.get_template(name).render(
+            lang=language,
+            other_lang=other_language(language),
+            path=request.path,
+            visitor=visitor,
+            **values,
+        )
+        response = web.Response(text=text, content_type="text/html", charset="utf-8", status=status)
+        if request.query.get("lang") == language:
+            response.set_cookie(
+                LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_AGE_S, httponly=True,
+                samesite="Lax", secure=request.secure,
+            )  # fmt: skip
+        return response
+
+
+def athens_time(moment: datetime) -> str:
+    """Return a moment as people in Greece read it, such as `31/01/2026 10:00`."""
+    return moment.astimezone(ATHENS).strftime("%d/%m/%Y %H:%M")
+
+
+def language_of(request: web.Request) -> str:
+    """Return what `?lang=` or the cookie asks for; Greek first."""
+    for asked in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if asked in LANGUAGES:
+            return asked
+    return LANGUAGES[0]
+
+
+def other_language(language: str) -> str:
+    """Return the language to switch to."""
+    return LANGUAGES[1] if language == LANGUAGES[0] else LANGUAGES[0]

@@ -1,0 +1,157 @@
+"""Sessions with the database, and one word for its absence: `StorageUnavailable`.
+
+Readers and writers are told apart: SQLite takes the writer's lock when a transaction begins
+(BEGIN IMMEDIATE), so that no transaction can fail half-way because another one wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm.exc import StaleDataError
+
+from signaling.storage.config import StorageConfig
+
+BUSY_TIMEOUT_MS = 5000
+"""How long a writer of SQLite waits for another one."""
+CONNECT_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 10.0
+POOL_TIMEOUT_S = 3.0
+RETRY_AFTER_S = 5
+"""What pages tell browsers while the database is away."""
+
+
+class StorageUnavailable(Exception):
+    """The database is away, locked or overloaded. Nothing was written; come back later."""
+
+
+class ChangedMeanwhile(Exception):
+    """Somebody else changed the same row first. Nothing was written; look again."""
+
+
+class Database:
+    """The database. `read` and `write` are the only ways in."""
+
+    def __init__(self, url: URL, *, pool_size: int = 5) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _make_engine(url, pool_size)
+        writing = self.engine.execution_options(sqlite_begin="IMMEDIATE")
+        self.is_migrated = False
+        """Set by `signaling.storage.migrate`; before that there are no tables to ask."""
+        self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writers = async_sessionmaker(writing, expire_on_commit=False)
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose changes are dropped.
+
+        Raises:
+            StorageUnavailable: see above.
+        """
+        with self._naming_absence():
+            async with self._readers() as session:
+                yield session
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Open a session that is committed at the end, or rolled back if the body raises.
+
+        Raises:
+            StorageUnavailable, ChangedMeanwhile: see above.
+        """
+        with self._naming_absence():
+            try:
+                async with self._writers() as session, session.begin():
+                    yield session
+            except StaleDataError as error:
+                raise ChangedMeanwhile from error
+
+    async def ping(self) -> None:
+        """Raise StorageUnavailable unless the database answers."""
+        with naming_absence():
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    @contextlib.contextmanager
+    def _naming_absence(self) -> Iterator[None]:
+        if not self.is_migrated:
+            raise StorageUnavailable("NotMigrated")
+        with naming_absence():
+            yield
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def database_url(config: StorageConfig, data_folder: Path, password: str | None = None) -> URL:
+    """Return the address with its driver; SQLite in the data folder unless configured."""
+    url = make_url(config.url or f"sqlite:///{data_folder / 'synedrion.sqlite3'}")
+    driver = "sqlite+aiosqlite" if url.get_backend_name() == "sqlite" else "postgresql+asyncpg"
+    url = url.set(drivername=driver)
+    return url.set(password=password) if password else url
+
+
+def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, hide_parameters=True)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextlib.contextmanager
+def naming_absence() -> Iterator[None]:
+    """Raise StorageUnavailable for every way in which a database can be away."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+        raise StorageUnavailable(type(error).__name__) from error
+    except DBAPIError as error:
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        # PostgreSQL, appendix A: 08 connection, 53 resources, 57P shutdown and crash.
+        if error.connection_invalidated or state.startswith(("08", "53", "57P")):
+            raise StorageUnavailable(type(error).__name__) from error
+        raise

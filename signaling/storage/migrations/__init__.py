@@ -1,0 +1,1 @@
+"""Alembic migrations: what the schema was, step by step. Never changed once released."""

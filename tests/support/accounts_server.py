@@ -1,0 +1,222 @@
+"""The application with accounts on loopback, the development provider beside it, and visitors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import re
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from signaling.accounts.config import AccountsConfig
+from signaling.accounts.service import AccountsService, AccountsSettings
+from signaling.app import AppParts, make_app
+from signaling.clock import Instant, read_clocks
+from signaling.identity.config import DevelopmentProviderConfig, IdentityConfig
+from signaling.identity.development import DevelopmentProvider, DevelopmentSettings
+from signaling.identity.providers import DEVELOPMENT_CLIENT, development_secret
+from signaling.mail.config import MailConfig
+from signaling.metrics import SignalingMetrics
+from signaling.pages import WebFolders
+from signaling.randomness import SystemRandomness
+from signaling.rooms import RoomTable
+from signaling.storage.config import StorageConfig
+from signaling.tokens import TokenKey
+from signaling.worker_link import RoomDirectory
+from tests.support.databases import storage_config
+from tests.support.signaling_parts import COUNCIL_ROOM
+from tests.support.signaling_server import default_settings
+
+ADMINISTRATOR, CLERK, MEMBER = "123456783", "142500000", "200000020"
+
+_CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
+_LINK = re.compile(r'href="(http[^"]*/email/confirm/[^"]+)"')
+
+
+@dataclass
+class ShiftedClock:
+    """The machine's clock, moved on by tests."""
+
+    shift_s: float = 0.0
+
+    def __call__(self) -> Instant:
+        now = read_clocks()
+        return Instant(now.monotonic_s + self.shift_s, now.wall_s + self.shift_s)
+
+
+@dataclass
+class AccountsServer:
+    """One running application."""
+
+    url: str
+    provider_url: str
+    service: AccountsService
+    provider: DevelopmentProvider
+    clock: ShiftedClock
+
+    @contextlib.asynccontextmanager
+    async def visitor(self) -> AsyncIterator[VisitorClient]:
+        """Open a browser's worth of cookies."""
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as http:
+            yield VisitorClient(self, http)
+
+
+@dataclass
+class Shown:
+    """An answer, after redirects."""
+
+    status: int
+    path: str
+    text: str
+    headers: dict[str, str]
+
+
+@dataclass
+class VisitorClient:
+    """Follows links and sends forms as a browser without scripts does."""
+
+    server: AccountsServer
+    http: aiohttp.ClientSession
+    last: Shown | None = None
+
+    async def get(self, path: str, *, follow: bool = True) -> Shown:
+        url = path if path.startswith("http") else self.server.url + path
+        async with self.http.get(url, allow_redirects=follow) as response:
+            return await self._keep(response)
+
+    async def post(self, path: str, *, csrf: str | None = None, **fields: str) -> Shown:  # fmt: skip
+        """Send a form with the token of the page shown last."""
+        token = self.csrf if csrf is None else csrf
+        url = path if path.startswith("http") else self.server.url + path
+        data = {"csrf": token, **fields}
+        async with self.http.post(url, data=data) as response:
+            return await self._keep(response)
+
+    @property
+    def csrf(self) -> str:
+        assert self.last is not None
+        found = _CSRF.search(self.last.text)
+        return found[1] if found else ""
+
+    def cookie(self, name: str = "session") -> str | None:
+        return next((each.value for each in self.http.cookie_jar if each.key == name), None)
+
+    async def sign_in(self, tax_number: str, realm: str = "citizens") -> Shown:
+        """Choose a person at the development provider."""
+        shown = await self.get(f"/sign-in/{realm}", follow=False)
+        assert shown.status == 303, shown
+        async with self.http.post(
+            shown.headers["Location"], data={"person": tax_number}
+        ) as response:
+            return await self._keep(response)
+
+    async def enter(self, tax_number: str, email: str | None = None) -> Shown:
+        """Sign in and go through terms and e-mail, as far as they are asked for."""
+        shown = await self.sign_in(tax_number)
+        if shown.path == "/terms":
+            shown = await self.post("/terms", accept="yes", version=self.server_terms)
+        if shown.path == "/email":
+            await self.post("/email", email=email or f"person{tax_number[:3]}@dimos.gr")
+            shown = await self.confirm_email()
+        assert shown.path == "/account", shown
+        return shown
+
+    async def confirm_email(self) -> Shown:
+        """Follow the link of the newest mail."""
+        link = await self.mailed_link()
+        await self.get(link)
+        return await self.post(link)
+
+    async def mailed_link(self) -> str:
+        found = _LINK.search((await self.get("/outbox")).text)
+        assert found is not None
+        return html.unescape(found[1])
+
+    @property
+    def server_terms(self) -> str:
+        return AccountsConfig().terms_version
+
+    async def _keep(self, response: aiohttp.ClientResponse) -> Shown:
+        text = await response.text()
+        self.last = Shown(response.status, response.url.path, text, dict(response.headers))
+        return self.last
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def running_accounts(
+    backend: str = "sqlite", *, storage: StorageConfig | None = None,
+    accounts: AccountsConfig | None = None, mail: MailConfig | None = None,
+    attempt_burst: int = 100, wait: bool = True,
+) -> AsyncIterator[AccountsServer]:  # fmt: skip
+    """Run the application with real templates on an empty database."""
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
+        if storage is None:
+            storage = await stack.enter_async_context(storage_config(backend))
+        port, provider_port = free_port(), free_port()
+        url = f"http://127.0.0.1:{port}"
+        settings = AccountsSettings(
+            data_folder=folder, secrets_folder="", storage=storage,
+            accounts=accounts or AccountsConfig(),
+            identity=IdentityConfig(
+                attempt_burst=attempt_burst,
+                development=DevelopmentProviderConfig(True, provider_port, (ADMINISTRATOR,)),
+            ),
+            mail=mail or MailConfig(), development_port=provider_port,
+            origins=frozenset({url}), public_origin=url,
+        )  # fmt: skip
+        clock = ShiftedClock()
+        service = AccountsService(settings, clock)
+        provider = DevelopmentProvider(
+            DevelopmentSettings(
+                provider_port, DEVELOPMENT_CLIENT, development_secret(folder), [url]
+            )
+        )
+        await _serve(stack, provider.make_app(), provider_port)
+        running = asyncio.create_task(service.run())
+        stack.push_async_callback(_cancel, running)
+        await _serve(stack, _make_app(service, url), port)
+        if wait:
+            async with asyncio.timeout(20):
+                await service.is_ready.wait()
+        yield AccountsServer(url, f"http://127.0.0.1:{provider_port}", service, provider, clock)
+
+
+def _make_app(service: AccountsService, url: str) -> web.Application:
+    table = RoomTable([COUNCIL_ROOM])
+    registry = CollectorRegistry()
+    parts = AppParts(
+        directory=RoomDirectory(table, []), key=TokenKey.generate(), clock=read_clocks,
+        randomness=SystemRandomness(), folders=WebFolders.of_package(), registry=registry,
+        metrics=SignalingMetrics(registry), accounts=service,
+    )  # fmt: skip
+    return make_app(replace(default_settings(), origins=frozenset({url})), parts)
+
+
+async def _serve(stack: contextlib.AsyncExitStack, app: web.Application, port: int) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
