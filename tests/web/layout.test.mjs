@@ -170,3 +170,17 @@ test('m-lines are offered in steps, at least one step and never above the most',
   }
   assert.equal(streamsToOffer(0, 8, 4), 4);
 });
+
+test('two on a wide window use its height, without losing more than a quarter of the picture', () => {
+  const two = layoutGrid(1424, 692, 2, 8, 200);
+  assert.deepEqual([two.columns, two.tileWidth, two.tileHeight], [2, 708, 531]);
+  const phone = layoutGrid(382, 640, 2, 8, 130);
+  assert.deepEqual([phone.columns, phone.tileWidth, phone.tileHeight], [1, 382, 286]);
+
+  for (let count = 1; count <= 60; count += 1) {
+    const { columns, rows, tileWidth, tileHeight, scrolls } = layoutGrid(1424, 692, count, 8, 200);
+    assert.ok(tileHeight >= tileWidth * (9 / 16) - 1 && tileHeight <= tileWidth * (3 / 4), `${count}`);
+    assert.ok(scrolls || rows * (tileHeight + 8) - 8 <= 692, `${count} do not fit`);
+    assert.ok(columns * rows >= count);
+  }
+});

@@ -44,7 +44,11 @@ export class RoomView {
     this.#buildPanels(language);
     const actions = this.#actions();
     this.toolbar = new Toolbar(byId('toolbar'), translate, actions);
-    this.shortcuts = new Shortcuts(translate, actions);
+    this.shortcuts = new Shortcuts(
+      translate,
+      actions,
+      (shortcut) => shortcut !== 'chat' || call.state?.roomClass === 'council',
+    );
     call.addEventListener('change', () => this.#schedule());
     call.addEventListener('notice', (event) => this.notices.show(/** @type {CustomEvent} */ (event).detail));
   }

@@ -20,10 +20,14 @@ const KEYS = {
 export class Shortcuts {
   #isEnabled = true;
 
-  /** @param {Translate} translate @param {Record<Shortcut, () => void>} actions */
-  constructor(translate, actions) {
+  /**
+   * @param {Translate} translate @param {Record<Shortcut, () => void>} actions
+   * @param {(shortcut: Shortcut) => boolean} exists  Whether the room has what it is for.
+   */
+  constructor(translate, actions, exists) {
     this.translate = translate;
     this.actions = actions;
+    this.exists = exists;
     document.addEventListener('keydown', this.#handleKey);
   }
 
@@ -33,7 +37,8 @@ export class Shortcuts {
 
   showList() {
     const { translate } = this;
-    const rows = Object.entries(KEYS).map(([code, shortcut]) =>
+    const offered = Object.entries(KEYS).filter(([, shortcut]) => this.exists(shortcut));
+    const rows = offered.map(([code, shortcut]) =>
       element(
         'div',
         { class: 'shortcut' },
