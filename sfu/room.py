@@ -144,6 +144,7 @@ class Room:
         return [
             *outputs,
             messages.ParticipantJoined(room=room, participant=self._info(participant)),
+            *self._tell_speakers(),
         ]
 
     def handle_resume(self, resume: messages.Resume, now: float) -> Outputs:
@@ -159,7 +160,8 @@ class Room:
             raise ResumeRefused(participant=resume.participant)
         participant.secret_digest = resume.next_secret_digest
         changed = participant.handle_presence(PresenceEvent.RESUMED)
-        return [self._updated(participant)] if changed else []
+        outputs: Outputs = [self._updated(participant)] if changed else []
+        return outputs + self._tell_speakers()
 
     def handle_detach(self, participant_id: str, now: float) -> Outputs:
         participant = self._participant(participant_id)
@@ -427,6 +429,13 @@ class Room:
                     )
                 )
         return outputs
+
+    def _tell_speakers(self) -> Outputs:
+        """Who speaks is told on change only: a new socket must hear it once."""
+        speaking = self._viewing.speaking
+        if not speaking:
+            return []
+        return [messages.SpeakersChanged(room=self._config.room, participants=list(speaking))]
 
     def _tell_quality(self) -> Outputs:
         self._quality_due = None

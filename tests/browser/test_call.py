@@ -81,7 +81,7 @@ async def test_who_comes_late_sees_at_once_and_who_leaves_is_gone(stage: Stage) 
 async def test_simulcast_layer_follows_the_size_of_the_tile(stage: Stage, publishing: str) -> None:
     room = stage.service.new_room()
     publisher = await stage.enter(room, publishing, "Άννα", capture=SIMULCAST)
-    small = Viewport(340, 600)
+    small = Viewport(240, 480)
     viewer = await stage.enter(room, "chromium", "Βασίλης", viewport=small)
 
     async def receives(height: int) -> Sight:

@@ -79,6 +79,8 @@ async def kep_worker(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=REPOSITORY,
+        # asyncio's debug mode looks for source files whenever a task is made; no service runs so.
+        env={key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"},
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None
