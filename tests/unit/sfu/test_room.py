@@ -420,6 +420,16 @@ class TestSpeaker:
             "kostas": "babis",
         }
 
+    def test_who_joins_while_somebody_speaks_is_told_who(self) -> None:
+        driver = RoomDriver()
+        driver.enter("anna")
+        driver.do(driver.room.handle_speakers(["anna"]))
+        driver.take(messages.SpeakersChanged)
+
+        driver.enter("babis")
+
+        assert [e.participants for e in driver.take(messages.SpeakersChanged)] == [["anna"]]
+
     def test_speaker_stays_while_speaking_and_when_all_fall_silent(self) -> None:
         driver = RoomDriver()
         driver.enter("anna", "babis", "kostas")
