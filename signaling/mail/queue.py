@@ -98,7 +98,7 @@ class MailQueue:
         await session.execute(
             update(Mail)
             .where(Mail.id == mail_id)
-            .values(state=MailState.SENT, sent_at=self._now(), text="", error="")
+            .values(state=MailState.SENT, sent_at=self._now(), text="", calendar=None, error="")
         )
 
     async def tell_failed(
