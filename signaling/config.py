@@ -19,6 +19,7 @@ from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.identity.config import IdentityConfig, identity_problems
 from signaling.mail.config import MailConfig, mail_problems
+from signaling.scheduling.config import CapacityConfig, capacity_problems
 from signaling.storage.config import StorageConfig, storage_problems
 from signaling.tokens import IDENTIFIER
 
@@ -112,6 +113,8 @@ class Config:
     """Sign-in."""
     mail: MailConfig = field(default_factory=MailConfig)
     """Mail."""
+    capacity: CapacityConfig = field(default_factory=CapacityConfig)
+    """What may be scheduled at the same time."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -214,6 +217,7 @@ def find_problems(config: Config) -> list[str]:
         *accounts_problems(config.accounts),
         *identity_problems(config.identity, config.is_public),
         *_mail_problems(config),
+        *capacity_problems(config.capacity),
     ]
 
 

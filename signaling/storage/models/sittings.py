@@ -166,18 +166,19 @@ class SittingTemplate(Base):
 
 
 class CapacityReservation(Base):
-    """What a sitting has reserved in one quarter of an hour (R11)."""
+    """What a sitting or a call has reserved of the node, from one quarter of an hour on (R11)."""
 
     __tablename__ = "capacity_reservations"
 
-    sitting_id: Mapped[str] = mapped_column(Id, ForeignKey("sittings.id"), primary_key=True)
-    quarter: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Id of the sitting or of the booking: random, so the two never meet."""
+    first_quarter: Mapped[int]
     """Quarters of an hour since 1970, UTC."""
+    quarters: Mapped[int]
+    """How many, one after the other."""
     participants: Mapped[int]
     streams: Mapped[int]
     """Streams forwarded at once: what the media workers are sized by."""
-
-    __table_args__ = (Index("ix_capacity_reservations_quarter", "quarter"),)
 
 
 class CapacityQuarter(Base):

@@ -262,17 +262,13 @@ def _create_agenda_items() -> None:
 def _create_capacity_reservations() -> None:
     op.create_table(
         "capacity_reservations",
-        sa.Column("sitting_id", sa.String(length=32), nullable=False),
-        sa.Column("quarter", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.String(length=32), nullable=False),
+        sa.Column("first_quarter", sa.Integer(), nullable=False),
+        sa.Column("quarters", sa.Integer(), nullable=False),
         sa.Column("participants", sa.Integer(), nullable=False),
         sa.Column("streams", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["sitting_id"], ["sittings.id"], name=op.f("fk_capacity_reservations_sitting_id")
-        ),
-        sa.PrimaryKeyConstraint("sitting_id", "quarter", name=op.f("pk_capacity_reservations")),
+        sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_capacity_reservations")),
     )
-    with op.batch_alter_table("capacity_reservations", schema=None) as batch_op:
-        batch_op.create_index("ix_capacity_reservations_quarter", ["quarter"], unique=False)
 
 
 def _create_invitations() -> None:
