@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -36,6 +36,14 @@ from signaling.mail.queue import MailQueue
 from signaling.mail.templates import MailTemplates
 from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer
+from signaling.scheduling.config import InvitationsConfig
+from signaling.scheduling.file_pages import FilePages
+from signaling.scheduling.invitation_mails import InvitationMails
+from signaling.scheduling.invitation_pages import InvitationPages
+from signaling.scheduling.invitations import InvitationLinks
+from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.reminders import Reminders
+from signaling.scheduling.scanner import Scanner
 from signaling.secrets import load_or_create_secret, read_secret
 from signaling.storage.config import StorageConfig
 from signaling.storage.database import Database, StorageUnavailable, database_url
@@ -65,6 +73,7 @@ class AccountsSettings:
     origins: frozenset[str]
     public_origin: str
     """Origin that links in mails lead to."""
+    invitations: InvitationsConfig = field(default_factory=InvitationsConfig)
 
     @property
     def is_https(self) -> bool:
@@ -101,6 +110,10 @@ class AccountsService:
         mail = settings.mail
         self._mails = MailQueue(MailTemplates(), mail.delivery, mail.max_attempts, self._now)
         password = read_secret(settings.secrets_folder, mail.password) if mail.password else ""
+        self._invitation_links = InvitationLinks(self._vault)
+        self._invitation_mails = InvitationMails(
+            self._mails, self._invitation_links, settings.public_origin
+        )
         self._delivery = MailDelivery(mail, password, self.database, self._mails)
         self.is_ready = asyncio.Event()
         """Set once the database has the newest schema."""
@@ -123,6 +136,9 @@ class AccountsService:
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
         AppointmentPages(parts).add_routes(app)
+        InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
+        InvitedPages(parts, self._invitation_mails).add_routes(app)
+        FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
 
@@ -132,6 +148,7 @@ class AccountsService:
             await self._prepare_storage()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
+                tasks.create_task(self._make_reminders().run(), name="reminders")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:
@@ -150,6 +167,10 @@ class AccountsService:
             else:
                 self.is_ready.set()
                 return
+
+    def _make_reminders(self) -> Reminders:
+        lead = timedelta(minutes=self._settings.invitations.reminder_minutes)
+        return Reminders(self.database, self._invitation_mails, lead, self._now)
 
     async def _clean(self) -> None:
         while True:

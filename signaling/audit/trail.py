@@ -41,6 +41,12 @@ class AuditAction(StrEnum):
     CHANGE_BODY = "change_body"
     CREATE_UNIT = "create_unit"
     CHANGE_UNIT = "change_unit"
+    INVITE = "invite"
+    RESEND_INVITATION = "resend_invitation"
+    REVOKE_INVITATION = "revoke_invitation"
+    OPEN_INVITATION = "open_invitation"
+    ADD_FILE = "add_file"
+    REMOVE_FILE = "remove_file"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
 

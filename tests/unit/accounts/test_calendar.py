@@ -48,10 +48,14 @@ def test_cancel_names_the_same_event_and_does_not_ring() -> None:
     assert event.walk("VALARM") == []
 
 
-@pytest.mark.parametrize("field", ["summary", "description"])
-def test_text_cannot_add_lines_of_its_own(field: str) -> None:
-    attack = "x\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:other"
-    _, event = read(make_calendar(replace(EVENT, **{field: attack}), Method.REQUEST))
+ATTACK = "x\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:other"
+
+
+@pytest.mark.parametrize(
+    "attacked", [replace(EVENT, summary=ATTACK), replace(EVENT, description=ATTACK)]
+)
+def test_text_cannot_add_lines_of_its_own(attacked: CalendarEvent) -> None:
+    _, event = read(make_calendar(attacked, Method.REQUEST))
     assert event["UID"] == EVENT.uid
 
 
