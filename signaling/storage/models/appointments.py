@@ -103,6 +103,8 @@ class KepDay(Base):
     day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     """Proleptic Gregorian ordinal of the date in Athens."""
     kep_id: Mapped[str] = mapped_column(Id, ForeignKey("keps.id"), primary_key=True)
+    taken: Mapped[int] = mapped_column(default=0)
+    """Steps taken, of all employees together."""
     busy: Mapped[str] = mapped_column(Text, default="{}")
     """JSON: id of an employee or workstation → hexadecimal mask of the day's steps taken."""
 

@@ -116,7 +116,7 @@ class KepSpecialDay(Base):
     closes_min: Mapped[int | None]
     reason: Mapped[str] = mapped_column(String(TITLE_LENGTH), default="")
 
-    __table_args__ = (Index("ix_kep_special_days_day", "day", "kep_id"),)
+    __table_args__ = (UniqueConstraint("kep_id", "day"), Index("ix_kep_special_days_day", "day"))
 
 
 class KepShift(Base):
@@ -160,3 +160,14 @@ class KepService(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (Index("ix_kep_services_theme", "theme", "municipality_id", "name"),)
+
+
+class KepPlanRevision(Base):
+    """One row. Its number grows with every change to the tables above but the services: what is
+    kept of them in memory is good as long as it has not grown."""
+
+    __tablename__ = "kep_plan_revision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1."""
+    number: Mapped[int]

@@ -11,6 +11,7 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Make the tables, those that others refer to first."""
+    _create_kep_plan_revision()
     _create_municipalities()
     _create_kep_services()
     _create_keps()
@@ -24,6 +25,16 @@ def upgrade() -> None:
     _create_kep_shifts()
     _create_appointment_guests()
     _create_appointment_steps()
+
+
+def _create_kep_plan_revision() -> None:
+    op.create_table(
+        "kep_plan_revision",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kep_plan_revision")),
+    )
+    op.execute("INSERT INTO kep_plan_revision (id, number) VALUES (1, 1)")
 
 
 def _create_municipalities() -> None:
@@ -92,6 +103,7 @@ def _create_kep_days() -> None:
         "kep_days",
         sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("kep_id", sa.String(length=32), nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
         sa.Column("busy", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["kep_id"], ["keps.id"], name=op.f("fk_kep_days_kep_id")),
         sa.PrimaryKeyConstraint("day", "kep_id", name=op.f("pk_kep_days")),
@@ -143,9 +155,10 @@ def _create_kep_special_days() -> None:
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(["kep_id"], ["keps.id"], name=op.f("fk_kep_special_days_kep_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kep_special_days")),
+        sa.UniqueConstraint("kep_id", "day", name=op.f("uq_kep_special_days_kep_id_day")),
     )
     with op.batch_alter_table("kep_special_days", schema=None) as batch_op:
-        batch_op.create_index("ix_kep_special_days_day", ["day", "kep_id"], unique=False)
+        batch_op.create_index("ix_kep_special_days_day", ["day"], unique=False)
 
 
 def _create_kep_workstations() -> None:
@@ -212,6 +225,10 @@ def _create_appointments() -> None:
         sa.UniqueConstraint("room", name=op.f("uq_appointments_room")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_appointments_token_hash")),
     )
+    _index_appointments()
+
+
+def _index_appointments() -> None:
     with op.batch_alter_table("appointments", schema=None) as batch_op:
         batch_op.create_index(
             "ix_appointments_employee", ["employee_id", "starts_at"], unique=False
