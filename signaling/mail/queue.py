@@ -46,19 +46,21 @@ class MailQueue:
         """Set when there may be something new to deliver."""
 
     def put(
-        self, session: AsyncSession, person: Person, template: str, values: Mapping[str, Any],
-        recipient: str | None = None,
+        self, session: AsyncSession, person: Person | None, template: str,
+        values: Mapping[str, Any], recipient: str | None = None, *, calendar: str | None = None,
     ) -> bool:  # fmt: skip
         """Queue a mail within the transaction of `session`: to the person's confirmed address
-        unless another is given. Return whether there was an address."""
-        address = recipient or person.email
+        unless another is given. `calendar` is a text/calendar part (signaling.mail.calendar).
+        Return whether there was an address."""
+        address = recipient or (person.email if person is not None else None)
         if not address:
             return False
         mail = self._templates.render(template, values)
         now = self._now()
         session.add(
             Mail(
-                person_id=person.id, recipient=address, subject=mail.subject, text=mail.text,
+                person_id=person.id if person is not None else None, recipient=address,
+                subject=mail.subject, text=mail.text, calendar=calendar,
                 state=MailState.OUTBOX if self._is_outbox else MailState.QUEUED,
                 created_at=now, due_at=now,
             )
@@ -83,11 +85,11 @@ class MailQueue:
         return mails
 
     async def tell_sent(self, session: AsyncSession, mail_id: str) -> None:
-        """Note that the mail server has taken it. Its text goes: it may hold links that admit."""
+        """Note that the mail server has taken it. Its texts go: they may hold links that admit."""
         await session.execute(
             update(Mail)
             .where(Mail.id == mail_id)
-            .values(state=MailState.SENT, sent_at=self._now(), text="", error="")
+            .values(state=MailState.SENT, sent_at=self._now(), text="", calendar=None, error="")
         )
 
     async def tell_failed(
