@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from signaling.accounts.rights import AccountRole, Actor, HeldRole
-from signaling.storage.models import Body, Person, RoleAssignment, Unit
+from signaling.storage.models import Body, Kep, KepEmployee, Person, RoleAssignment, Unit
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,14 @@ async def held_roles(session: AsyncSession, person_id: str) -> frozenset[HeldRol
             Unit.is_active.is_not(False),
         )
     )
-    return frozenset(HeldRole(AccountRole(role), body, unit) for role, body, unit in rows)
+    roles = frozenset(HeldRole(AccountRole(role), body, unit) for role, body, unit in rows)
+    keps = await session.scalars(_keps_of(person_id, KepEmployee.kep_id))
+    return roles | {HeldRole(AccountRole.KEP_EMPLOYEE, kep_id=each) for each in keps}
+
+
+async def list_keps_of(session: AsyncSession, person_id: str) -> Sequence[str]:
+    """Return the names of the ΚΕΠ whose citizens the person serves."""
+    return list(await session.scalars(_keps_of(person_id, Kep.name).order_by(Kep.name)))
 
 
 async def read_actor(session: AsyncSession, person_id: str) -> Actor:
@@ -102,6 +110,24 @@ async def grant(
     session.add(assignment)
     await session.flush()
     return assignment
+
+
+def _keps_of(person_id: str, column: InstrumentedAttribute[str]) -> Select[tuple[str]]:
+    """Whoever is not linked to an account yet is known by their confirmed address."""
+    address = select(func.lower(Person.email)).where(Person.id == person_id).scalar_subquery()
+    return (
+        select(column)
+        .select_from(KepEmployee)
+        .join(Kep, Kep.id == KepEmployee.kep_id)
+        .where(
+            KepEmployee.is_active,
+            Kep.is_active,
+            or_(
+                KepEmployee.person_id == person_id,
+                KepEmployee.person_id.is_(None) & (KepEmployee.email == address),
+            ),
+        )
+    )
 
 
 MAX_LISTED = 500

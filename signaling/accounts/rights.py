@@ -19,6 +19,10 @@ class AccountRole(StrEnum):
     UNIT_COORDINATOR = "unit_coordinator"
     BODY_COORDINATOR = "body_coordinator"
     ADMINISTRATOR = "administrator"
+    KEP_EMPLOYEE = "kep_employee"
+    """Serves citizens at one ΚΕΠ. Held by being listed there (`kep_employees`)."""
+    KEP_ADMINISTRATOR = "kep_administrator"
+    """Διαχειριστής ΚΕΠ, of the Διεύθυνση Υπηρεσιών Μίας Στάσης (R66, R67)."""
 
 
 class Action(StrEnum):
@@ -42,6 +46,17 @@ class Action(StrEnum):
     INVITE_TO_SITTING = "invite_to_sitting"
     SUPERVISE_SITTING = "supervise_sitting"
     TAKE_PART_IN_SITTING = "take_part_in_sitting"
+    BOOK_APPOINTMENT = "book_appointment"
+    SEE_APPOINTMENT = "see_appointment"
+    SEE_APPOINTMENT_NEEDS = "see_appointment_needs"
+    """Special requirements: data about health."""
+    CHANGE_APPOINTMENT = "change_appointment"
+    """Reschedule or cancel."""
+    INVITE_TO_APPOINTMENT = "invite_to_appointment"
+    SEE_KEP_BOOKINGS = "see_kep_bookings"
+    MANAGE_KEPS = "manage_keps"
+    APPOINT_KEP_ADMINISTRATOR = "appoint_kep_administrator"
+    END_KEP_ADMINISTRATOR = "end_kep_administrator"
 
 
 class Relation(StrEnum):
@@ -59,6 +74,8 @@ class Relation(StrEnum):
     """It belongs to the unit of the role and is organised by the person."""
     INVITED = "invited"
     """The person is invited to it."""
+    OWN_KEP = "own_kep"
+    """It belongs to the ΚΕΠ of the role."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,7 @@ class HeldRole:
     role: AccountRole
     body_id: str | None = None
     unit_id: str | None = None
+    kep_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,7 @@ class Target:
     owner_id: str | None = None
     """Whose it is: applicant of a request, organiser of a sitting."""
     invited_ids: frozenset[str] = frozenset()
+    kep_id: str | None = None
 
 
 NOTHING_IN_PARTICULAR = Target()
@@ -127,6 +146,19 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.ADMINISTRATOR, Action.END_UNIT_COORDINATOR, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.READ_AUDIT, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.READ_MAIL_STATES, Relation.ANY),
+        # Citizens book for themselves (R42); special requirements are for the serving ΚΕΠ only.
+        (AccountRole.SIMPLE_USER, Action.BOOK_APPOINTMENT, Relation.OWN),
+        (AccountRole.SIMPLE_USER, Action.SEE_APPOINTMENT, Relation.OWN),
+        (AccountRole.SIMPLE_USER, Action.SEE_APPOINTMENT_NEEDS, Relation.OWN),
+        (AccountRole.SIMPLE_USER, Action.CHANGE_APPOINTMENT, Relation.OWN),
+        (AccountRole.KEP_EMPLOYEE, Action.SEE_APPOINTMENT, Relation.OWN_KEP),
+        (AccountRole.KEP_EMPLOYEE, Action.SEE_APPOINTMENT_NEEDS, Relation.OWN_KEP),
+        (AccountRole.KEP_EMPLOYEE, Action.INVITE_TO_APPOINTMENT, Relation.OWN_KEP),  # R60
+        # R66, R67: bookings and use as a whole, never what a citizen wrote.
+        (AccountRole.KEP_ADMINISTRATOR, Action.SEE_KEP_BOOKINGS, Relation.ANY),
+        (AccountRole.KEP_ADMINISTRATOR, Action.MANAGE_KEPS, Relation.ANY),
+        (AccountRole.ADMINISTRATOR, Action.APPOINT_KEP_ADMINISTRATOR, Relation.ANY),
+        (AccountRole.ADMINISTRATOR, Action.END_KEP_ADMINISTRATOR, Relation.ANY),
     )
 }
 """What is not here is refused."""
@@ -176,3 +208,5 @@ def _holds(relation: Relation, held: HeldRole, person_id: str, target: Target) -
             return is_own_unit and is_own
         case Relation.INVITED:
             return person_id in target.invited_ids
+        case Relation.OWN_KEP:
+            return held.kep_id is not None and held.kep_id == target.kep_id

@@ -9,4 +9,6 @@ ROLE_NAMES = {
     AccountRole.UNIT_COORDINATOR: "Συντονιστής Οργανικής Μονάδας",
     AccountRole.BODY_COORDINATOR: "Συντονιστής Φορέα",
     AccountRole.ADMINISTRATOR: "Διαχειριστής συστήματος",
+    AccountRole.KEP_EMPLOYEE: "Υπάλληλος ΚΕΠ",
+    AccountRole.KEP_ADMINISTRATOR: "Διαχειριστής ΚΕΠ (Διεύθυνση Υπηρεσιών Μίας Στάσης)",
 }

@@ -49,6 +49,14 @@ class AuditAction(StrEnum):
     REMOVE_FILE = "remove_file"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
+    BOOK_APPOINTMENT = "book_appointment"
+    RESCHEDULE_APPOINTMENT = "reschedule_appointment"
+    CANCEL_APPOINTMENT = "cancel_appointment"
+    READ_APPOINTMENT = "read_appointment"
+    INVITE_TO_APPOINTMENT = "invite_to_appointment"
+    READ_KEP_BOOKINGS = "read_kep_bookings"
+    CREATE_KEP = "create_kep"
+    CHANGE_KEP = "change_kep"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,26 @@
 """All tables."""
 
+from signaling.storage.models.appointments import (
+    Appointment,
+    AppointmentGuest,
+    AppointmentStep,
+    KepDay,
+)
 from signaling.storage.models.base import Base, UtcDateTime, new_id
 from signaling.storage.models.bodies import Body, RoleAssignment, RoleInvitation, RoleRequest, Unit
 from signaling.storage.models.collective import CollectiveBody, Member
+from signaling.storage.models.kep import (
+    Kep,
+    KepAbsence,
+    KepEmployee,
+    KepHours,
+    KepPlanRevision,
+    KepService,
+    KepShift,
+    KepSpecialDay,
+    KepWorkstation,
+    Municipality,
+)
 from signaling.storage.models.people import (
     EmailConfirmation,
     Person,
@@ -26,6 +44,9 @@ from signaling.storage.models.sittings import (
 __all__ = [
     "AgendaFile",
     "AgendaItem",
+    "Appointment",
+    "AppointmentGuest",
+    "AppointmentStep",
     "AuditRecord",
     "Base",
     "Body",
@@ -35,8 +56,19 @@ __all__ = [
     "ContactMessage",
     "EmailConfirmation",
     "Invitation",
+    "Kep",
+    "KepAbsence",
+    "KepDay",
+    "KepEmployee",
+    "KepHours",
+    "KepPlanRevision",
+    "KepService",
+    "KepShift",
+    "KepSpecialDay",
+    "KepWorkstation",
     "Mail",
     "Member",
+    "Municipality",
     "Person",
     "PersonIdentity",
     "PresenceEvent",

@@ -1,0 +1,1 @@
+"""Calls with a citizen service centre (ΚΕΠ): the appointment, and the administration of the ΚΕΠ."""
