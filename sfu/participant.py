@@ -13,6 +13,7 @@ from sfu.negotiation import Negotiator
 from sfu.quality import QualityMeter
 from sfu.room_outputs import SetSource
 from sfu.values import (
+    Encryption,
     Grants,
     Kind,
     ParticipantInfo,
@@ -95,6 +96,7 @@ class Participant:
     joined_at: float
     negotiator: Negotiator
     quality: QualityMeter
+    encryption: Encryption = Encryption.OFF
     presence: Presence = Presence.ATTACHED
     detached_at: float = 0.0
     """Meaningful while DETACHED."""
@@ -164,5 +166,6 @@ class Participant:
             tracks=tuple(tracks),
             hand_raised_order=hand_raised_order,
             is_connected=self.presence is Presence.ATTACHED,
+            encryption=self.encryption,
             grants=self.grants,
         )

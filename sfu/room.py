@@ -134,6 +134,7 @@ class Room:
             role=join.role,
             grants=join.grants,
             secret_digest=join.secret_digest,
+            encryption=join.encryption,
             joined_at=now,
             negotiator=self._new_negotiator(),
             quality=QualityMeter(join.participant),

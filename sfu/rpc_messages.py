@@ -13,6 +13,7 @@ import msgspec
 
 from sfu.values import (
     ConnectionQuality,
+    Encryption,
     Grants,
     Identifier,
     ParticipantInfo,
@@ -65,6 +66,8 @@ class Join(Request, frozen=True, kw_only=True, tag="join"):
     grants: Grants
     secret_digest: bytes
     """SHA-256 of the resume secret."""
+    encryption: Encryption = Encryption.OFF
+    """Whether the browser encrypts end to end: the worker only tells the others."""
 
 
 class Resume(Request, frozen=True, kw_only=True, tag="resume"):

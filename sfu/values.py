@@ -48,6 +48,13 @@ class Role(StrEnum):
     INTERPRETER = "interpreter"
 
 
+class Encryption(StrEnum):
+    """Whether a participant's browser encrypts end to end (docs/end-to-end-encryption.md)."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
     """What a participant may do now. Publishing grants are enforced at the engine's ingress."""
 
@@ -82,6 +89,8 @@ class ParticipantInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Rank among raised hands, 1 is first; None if not raised."""
     is_connected: bool = True
     """False while its socket is lost and may still resume."""
+    encryption: Encryption = Encryption.OFF
+    """What its browser said when it joined. `off` in council rooms."""
     grants: Grants = Grants()
 
 

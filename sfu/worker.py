@@ -32,6 +32,7 @@ from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.dtls import DtlsCertificate
 from sfu.engine import SEED_BYTES, NativeEngine, open_native_engine
 from sfu.logs import Log, configure_logs
+from sfu.media import CodecName
 from sfu.media_sockets import bind_media_sockets, host_candidates
 from sfu.negotiation import NegotiationConfig, Negotiator
 from sfu.preload import preload
@@ -44,6 +45,9 @@ from sfu.worker_statistics import WorkerCounters
 
 log = Log("sfu.worker")  # not `__name__`: it runs as `__main__`
 
+KEP_VIDEO_CODECS = (CodecName.VP8,)
+"""Browsers encrypt kep media end to end and leave in clear what VP8 shows of itself at the start of
+a frame: enough to find keyframes. Redundant audio (RFC 2198) would hide where Opus begins."""
 TICK_S = 0.2
 """How often timers of rooms are looked at, and the loop's lag is measured."""
 
@@ -176,12 +180,12 @@ class _Worker:
         self, config: WorkerConfig, surroundings: _Surroundings, native: NativeEngine
     ) -> None:
         certificate, sandbox = surroundings.certificate, surroundings.sandbox
-        media = config.media
+        media, is_kep = config.media, config.room_class is RoomClass.KEP
         negotiation = NegotiationConfig(
             candidates=tuple(surroundings.candidates),
             fingerprint=certificate.fingerprint,
-            video_codecs=media.video_codecs,
-            has_audio_red=media.has_audio_red,
+            video_codecs=KEP_VIDEO_CODECS if is_kep else media.video_codecs,
+            has_audio_red=media.has_audio_red and not is_kep,
             max_video_streams=media.max_video_streams,
         )
         self._tasks = asyncio.TaskGroup()

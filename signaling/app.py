@@ -16,7 +16,7 @@ from signaling.health import Health
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
-from signaling.pages import Pages, WebFolders
+from signaling.pages import Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
 from signaling.room_session import SessionServices
@@ -44,6 +44,8 @@ class AppSettings:
     outgoing_limits: OutgoingLimits
     max_video_streams: int
     """Receive-only video m-lines that clients are told they may offer."""
+    allows_unencrypted: bool = False
+    """Whether kep rooms admit browsers without end-to-end encryption."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     accounts = parts.accounts
     renderer = Renderer(parts.folders.templates, has_accounts=accounts is not None)
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
-    pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
+    room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
+    pages = Pages(renderer, rooms, demo_rooms, room_page, visitor_of)
     endpoint = _make_endpoint(settings, parts)
     health = Health(parts.directory, parts.registry, _metrics_guard(settings))
     app = web.Application(
@@ -118,6 +121,7 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
         randomness=parts.randomness,
         limits=settings.session_limits,
         max_video_streams=settings.max_video_streams,
+        allows_unencrypted=settings.allows_unencrypted,
     )
     services = SocketServices(
         sessions=sessions,

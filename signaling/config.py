@@ -61,6 +61,15 @@ class WorkerEntry:
 
 
 @dataclass(frozen=True)
+class KepConfig:
+    """Calls of citizens with employees."""
+
+    allow_unencrypted_browsers: bool = False
+    """Whether browsers that cannot encrypt end to end are admitted. Everybody in such a call is
+    warned, and asked first. Off: they are refused with an explanation."""
+
+
+@dataclass(frozen=True)
 class DemoRoom:
     """A room of the demo entrance."""
 
@@ -106,6 +115,8 @@ class Config:
     """What all media workers have in common."""
     workers: tuple[WorkerEntry, ...] = ()
     """Media workers, at least one. The first has `media.first_port`, each further the next."""
+    kep: KepConfig = field(default_factory=KepConfig)
+    """Kep calls."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
     secrets_folder: str = ""

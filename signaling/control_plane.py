@@ -131,6 +131,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         session_limits=SessionLimits(),
         outgoing_limits=OutgoingLimits(),
         max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
+        allows_unencrypted=config.kep.allow_unencrypted_browsers,
     )
     parts = AppParts(
         directory=directory,

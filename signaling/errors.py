@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     ROOM_UNAVAILABLE = "room_unavailable"
     ROOM_FULL = "room_full"
+    ENCRYPTION_REQUIRED = "encryption_required"
     BAD_SDP = "bad_sdp"
     UNSUPPORTED_SDP = "unsupported_sdp"
     TOO_MANY_STREAMS = "too_many_streams"

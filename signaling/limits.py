@@ -27,6 +27,10 @@ class SessionLimits:
     chat_burst: float = 10.0
     chat_rate: float = 1.0
     """Chat lines a second after the burst: each is sent to the whole room."""
+    keys_burst: float = 40.0
+    keys_rate: float = 4.0
+    """Messages of the key agreement a second after the burst: three other participants, about six
+    messages each at a join, two at each change of keys."""
     refusals: int = 100
     """Messages refused with `rate_limited` before the socket is closed; one a second comes back."""
     waiting_requests: int = 64

@@ -13,6 +13,7 @@ import msgspec
 
 from sfu.values import (
     ConnectionQuality,
+    Encryption,
     Grants,
     Identifier,
     ParticipantInfo,
@@ -22,12 +23,14 @@ from sfu.values import (
     TrackSource,
     VideoWish,
 )
+from signaling.encryption import EncryptionPolicy
 
 PROTOCOL_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024
 
 RequestId = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+KeysPayload = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 ReasonText = Annotated[str, msgspec.Meta(max_length=500)]
 
 
@@ -44,6 +47,8 @@ class Join(ClientMessage, frozen=True, kw_only=True, tag="join"):
 
     token: Annotated[str, msgspec.Meta(max_length=4096)]
     protocol: int = PROTOCOL_VERSION
+    encryption: Encryption = Encryption.OFF
+    """Whether this browser encrypts end to end. Kep rooms admit nobody without."""
 
 
 class Resume(ClientMessage, frozen=True, kw_only=True, tag="resume"):
@@ -89,6 +94,15 @@ class Chat(ClientMessage, frozen=True, kw_only=True, tag="chat"):
     text: ChatText
 
 
+class Keys(ClientMessage, frozen=True, kw_only=True, tag="keys"):
+    """Hand another participant of a kep room what the browsers agree keys with.
+
+    Relayed as it is and kept nowhere. What it says: docs/end-to-end-encryption.md."""
+
+    participant: Identifier
+    payload: KeysPayload
+
+
 class Allow(ClientMessage, frozen=True, kw_only=True, tag="allow"):
     """A moderator allows or forbids a participant to publish a source. Enforced at the media."""
 
@@ -119,7 +133,19 @@ class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
 
 
 ClientMessages = (
-    Join | Resume | Offer | Layout | Mute | Hand | Chat | Allow | Kick | CloseRoom | Leave | Ping
+    Join
+    | Resume
+    | Offer
+    | Layout
+    | Mute
+    | Hand
+    | Chat
+    | Keys
+    | Allow
+    | Kick
+    | CloseRoom
+    | Leave
+    | Ping
 )
 
 
@@ -148,6 +174,8 @@ class Joined(ServerMessage, frozen=True, kw_only=True, tag="joined"):
     """How many receive-only audio m-lines to offer."""
     max_video_streams: int
     """Most receive-only video m-lines the server accepts."""
+    encryption: EncryptionPolicy
+    """Whether media are encrypted end to end in this room."""
     ping_interval_s: int
 
 
@@ -208,6 +236,14 @@ class ChatMessage(ServerMessage, frozen=True, kw_only=True, tag="chat_message"):
     """UTC, RFC 3339."""
 
 
+class PeerKeys(ServerMessage, frozen=True, kw_only=True, tag="peer_keys"):
+    """What another participant handed to this one with `keys`, as it was."""
+
+    participant: Identifier
+    """Who: taken from the sender's socket, never from a message."""
+    payload: str
+
+
 class GrantsChanged(ServerMessage, frozen=True, kw_only=True, tag="grants_changed"):
     """Your own grants changed."""
 
@@ -255,6 +291,7 @@ ServerMessages = (
     | Speakers
     | Sources
     | ChatMessage
+    | PeerKeys
     | GrantsChanged
     | Quality
     | MediaState

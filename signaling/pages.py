@@ -10,6 +10,7 @@ import jinja2
 from aiohttp import web
 
 from sfu.values import Role, RoomClass
+from signaling.encryption import policy_of
 from signaling.grants import INITIAL_GRANTS
 from signaling.rendering import Renderer, language_of
 from signaling.room_session import RoomDescription
@@ -34,19 +35,29 @@ class WebFolders:
         return cls(templates=web_folder / "templates", static=web_folder / "static")
 
 
+@dataclass(frozen=True)
+class RoomPageSettings:
+    """What the room's page is told."""
+
+    max_video_streams: int
+    """Receive-only video m-lines it may offer."""
+    allows_unencrypted: bool
+    """Whether browsers without end-to-end encryption may enter kep rooms."""
+
+
 class Pages:
     """Renders the pages."""
 
     def __init__(
         self, renderer: Renderer, rooms: RoomTable, demo_rooms: tuple[str, ...],
-        max_video_streams: int, visitor_of: VisitorOf | None = None,
+        room_page: RoomPageSettings, visitor_of: VisitorOf | None = None,
     ) -> None:  # fmt: skip
         self._renderer = renderer
         self._visitor_of = visitor_of
         self._rooms = rooms
         self._demo_rooms = demo_rooms
         """Rooms the home page offers; empty without the demo entrance."""
-        self._max_video_streams = max_video_streams
+        self._room_page = room_page
 
     async def home(self, request: web.Request) -> web.Response:
         """Answer `/`."""
@@ -68,7 +79,10 @@ class Pages:
             "socket_path": "/ws",
             "demo_tokens_path": "/api/v1/demo/tokens" if is_demo else None,
             "roles": [role.value for role in roles_of(description.room_class)] if is_demo else [],
-            "max_video_streams": self._max_video_streams,
+            "max_video_streams": self._room_page.max_video_streams,
+            "encryption": policy_of(
+                description.room_class, self._room_page.allows_unencrypted
+            ).value,
             "max_name": MAX_DISPLAY_NAME,
             "lang": language_of(request),
         }

@@ -15,6 +15,7 @@ from sfu import rpc_messages as rpc
 from sfu.values import ParticipantInfo, RoomClass
 from signaling import messages, session_requests
 from signaling.clock import Instant
+from signaling.encryption import policy_of
 from signaling.errors import CloseCode, ErrorCode, RequestError
 from signaling.limits import SessionLimits, TokenBucket
 from signaling.messages import ClientMessage, ServerMessage
@@ -71,6 +72,8 @@ class SessionServices:
     limits: SessionLimits
     max_video_streams: int
     """Receive-only video m-lines that clients are told they may offer."""
+    allows_unencrypted: bool = False
+    """Whether kep rooms admit browsers without end-to-end encryption: the operator's exception."""
 
 
 class RoomSession:
@@ -85,6 +88,7 @@ class RoomSession:
         seconds = now.monotonic_s
         self.offers = TokenBucket(burst=limits.offer_burst, rate=limits.offer_rate, now_s=seconds)
         self.chats = TokenBucket(burst=limits.chat_burst, rate=limits.chat_rate, now_s=seconds)
+        self.keys = TokenBucket(burst=limits.keys_burst, rate=limits.keys_rate, now_s=seconds)
         self._messages = TokenBucket(
             burst=limits.message_burst, rate=limits.message_rate, now_s=seconds
         )
@@ -291,6 +295,7 @@ class RoomSession:
             sources=admission.sources if attachment.is_resumed else [],
             audio_streams=AUDIO_STREAMS,
             max_video_streams=self.services.max_video_streams,
+            encryption=policy_of(state.room_class, self.services.allows_unencrypted),
             ping_interval_s=self.services.limits.ping_interval_s,
         )
         outputs: list[Output] = [Attach(attachment.room, attachment.participant), Send(joined)]

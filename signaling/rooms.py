@@ -131,6 +131,12 @@ class RoomTable:
         for listener in list(self._entries[room].attached.values()):
             listener.handle_broadcast(message)
 
+    def tell(self, room: str, participant: str, message: ServerMessage) -> None:
+        """Send `message` to the participant's socket, if there is one."""
+        listener = self._entries[room].attached.get(participant)
+        if listener is not None:
+            listener.handle_broadcast(message)
+
     # ---- what workers report
 
     def handle_event(self, event: rpc.Event) -> None:

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 from sfu import rpc_messages as rpc
 from signaling import messages
 from signaling.clock import Instant
+from signaling.encryption import EncryptionPolicy, admitted_encryption, policy_of
 from signaling.errors import ErrorCode, RequestError
 from signaling.grants import can_ever_publish, has_chat, initial_grants, with_source
 from signaling.limits import TokenBucket
 from signaling.messages import PROTOCOL_VERSION, ClientMessage
-from signaling.session_values import Attachment, Broadcast, Output, Send, State, TellReason, digest
+from signaling.session_values import (
+    Attachment,
+    Broadcast,
+    Output,
+    Send,
+    State,
+    Tell,
+    TellReason,
+    digest,
+)
 
 if TYPE_CHECKING:
     from signaling.room_session import RoomSession
@@ -47,6 +57,8 @@ def _join(session: RoomSession, message: messages.Join, now: Instant) -> list[Ou
         grants = initial_grants(description.room_class, claims.role)
         if grants is None:
             raise RequestError(ErrorCode.NOT_ALLOWED, "the role does not exist in such a room")
+        policy = policy_of(description.room_class, services.allows_unencrypted)
+        encryption = admitted_encryption(policy, message.encryption)
     except RequestError:
         services.gate.give_back(claims)
         raise
@@ -65,6 +77,7 @@ def _join(session: RoomSession, message: messages.Join, now: Instant) -> list[Ou
         role=claims.role,
         grants=grants,
         secret_digest=attachment.secret_digest,
+        encryption=encryption,
     )
     return session.begin_entry(message, attachment, request)
 
@@ -144,6 +157,20 @@ def _chat(session: RoomSession, message: messages.Chat, now: Instant) -> list[Ou
     return [Broadcast(attachment.room, line), Send(messages.Done(id=message.id))]
 
 
+def _keys(session: RoomSession, message: messages.Keys, now: Instant) -> list[Output]:
+    attachment = _attached(session)
+    policy = policy_of(attachment.room_class, session.services.allows_unencrypted)
+    _require(policy is not EncryptionPolicy.OFF, "exchange keys in such a room")
+    _require(message.participant != attachment.participant, "exchange keys with oneself")
+    _known(session, message.participant)
+    _take(session.keys, now, "too many messages with keys")
+    relayed = messages.PeerKeys(participant=attachment.participant, payload=message.payload)
+    return [
+        Tell(attachment.room, message.participant, relayed),
+        Send(messages.Done(id=message.id)),
+    ]
+
+
 def _allow(session: RoomSession, message: messages.Allow, now: Instant) -> list[Output]:
     attachment = _attached(session)
     _require(attachment.grants.moderate, "moderate")
@@ -196,6 +223,7 @@ HANDLERS: dict[type[ClientMessage], Callable[[RoomSession, Any, Instant], list[O
     messages.Mute: _mute,
     messages.Hand: _hand,
     messages.Chat: _chat,
+    messages.Keys: _keys,
     messages.Allow: _allow,
     messages.Kick: _kick,
     messages.CloseRoom: _close_room,

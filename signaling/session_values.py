@@ -103,6 +103,15 @@ class Broadcast:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """Send this to the socket of one participant, if it has one now. It is kept nowhere."""
+
+    room: str
+    participant: str
+    message: ServerMessage
+
+
+@dataclass(frozen=True)
 class TellReason:
     """When `participant` is removed, this is the reason it is told."""
 
@@ -119,7 +128,7 @@ class CloseSocket:
     reason: str = ""
 
 
-Output = Send | Call | Post | Enter | Attach | Exit | Broadcast | TellReason | CloseSocket
+Output = Send | Call | Post | Enter | Attach | Exit | Broadcast | Tell | TellReason | CloseSocket
 
 CallResult = rpc.Admission | rpc.NegotiationResult | None | RequestError
 

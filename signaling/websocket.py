@@ -19,7 +19,9 @@ from sfu import rpc_messages as rpc
 from sfu.errors import ErrorCode as SfuErrorCode
 from sfu.errors import SfuError
 from sfu.logs import Log
+from sfu.values import Encryption
 from signaling.clock import Clock
+from signaling.encryption import EncryptionPolicy
 from signaling.errors import request_error_of
 from signaling.limits import OutgoingLimits
 from signaling.messages import Error, Joined, ServerMessage
@@ -37,6 +39,7 @@ from signaling.session_values import (
     Output,
     Post,
     Send,
+    Tell,
     TellReason,
 )
 from signaling.wire_json import SharedEncoder
@@ -196,7 +199,7 @@ class SocketConnection:
                 case _:
                     self._apply_in_room(output)
 
-    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | TellReason) -> None:
+    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | Tell | TellReason) -> None:
         rooms = self._services.directory.rooms
         match output:
             case Enter(room, participant):
@@ -207,6 +210,8 @@ class SocketConnection:
                 self._exit(output)
             case Broadcast(room, message):
                 rooms.broadcast(room, message)
+            case Tell(room, participant, message):
+                rooms.tell(room, participant, message)
             case TellReason(room, participant, reason):
                 rooms.tell_reason(room, participant, reason)
 
@@ -223,7 +228,7 @@ class SocketConnection:
         if isinstance(message, Error):
             self._services.metrics.errors_sent.labels(code=message.code).inc()
         elif isinstance(message, Joined):
-            self._services.metrics.joins.labels(resumed=str(message.resumed).lower()).inc()
+            self._note_entry(message)
         text = self._services.encoder.encode(message)
         self._outgoing.append(text)
         self._outgoing_bytes += len(text)
@@ -233,6 +238,13 @@ class SocketConnection:
             self._outgoing.clear()
             self._outgoing_bytes = 0
             self._apply(self._session.handle_slow_reader())
+
+    def _note_entry(self, joined: Joined) -> None:
+        self._services.metrics.joins.labels(resumed=str(joined.resumed).lower()).inc()
+        own = (each for each in joined.participants if each.participant == joined.participant)
+        is_open = any(each.encryption is Encryption.OFF for each in own)
+        if joined.encryption is EncryptionPolicy.OPTIONAL and is_open:
+            log.warning("a browser without end-to-end encryption entered a kep call")
 
     def _close(self, closing: CloseSocket) -> None:
         self._is_closing = True

@@ -344,4 +344,5 @@ def _rejoining(entry: RoomEntry, participant: str, listener: Listener) -> rpc.Jo
         role=info.role,
         grants=info.grants,
         secret_digest=membership.secret_digest,
+        encryption=info.encryption,
     )

@@ -120,6 +120,7 @@ class FakeWorker:
             participant=request.participant,
             display_name=request.display_name,
             role=request.role,
+            encryption=request.encryption,
             grants=request.grants,
         )
         participant = FakeParticipant(info, request.subject, request.secret_digest)

@@ -29,6 +29,7 @@ from signaling.session_values import (
     Output,
     Post,
     Send,
+    Tell,
     TellReason,
 )
 from signaling.tokens import TokenGate, TokenKey
@@ -214,7 +215,7 @@ class Socket:
                 case _:
                     self._apply_in_room(output)
 
-    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | TellReason) -> None:
+    def _apply_in_room(self, output: Enter | Attach | Exit | Broadcast | Tell | TellReason) -> None:
         table = self.world.table
         match output:
             case Enter(room, participant):
@@ -228,6 +229,8 @@ class Socket:
                     self._post(rpc.Detach(room=room, participant=participant))
             case Broadcast(room, message):
                 table.broadcast(room, message)
+            case Tell(room, participant, message):
+                table.tell(room, participant, message)
             case TellReason(room, participant, reason):
                 table.tell_reason(room, participant, reason)
 

@@ -2,6 +2,7 @@
 // Knows no page: views read `state` and call the methods. Events: `change`, `notice` {Notice},
 // `streams` (m-lines known, grown or new), `ended` {code, reason}.
 
+import { Encryption } from './encryption.js';
 import { MediaConnection, mostVideoStreams } from './media_connection.js';
 import { OwnTracks } from './own_tracks.js';
 import { Protocol, ProtocolError } from './protocol.js';
@@ -27,6 +28,8 @@ const PERSONAL_REQUESTS = new Set(['hand', 'chat', 'allow', 'kick', 'close_room'
  * @property {Record<DeviceKind, boolean>} muted  How to enter.
  * @property {number} videoStep  Receive-only video m-lines are offered in steps of this.
  * @property {number} maxVideoStreams
+ * @property {boolean} mayBePlain  Whether a person may agree to go on with a browser that cannot encrypt.
+ * @property {boolean} isEncrypted  End to end. Set by the page, not by what the server says later.
  */
 
 export class Call extends EventTarget {
@@ -59,13 +62,14 @@ export class Call extends EventTarget {
     this.own = new OwnTracks(options.devices, options.muted, (message) => this.#request(message));
     this.own.addEventListener('change', () => this.#changed());
     this.own.addEventListener('notice', (event) => this.#notice(detailOf(event)));
+    this.encryption = options.isEncrypted ? this.#newEncryption() : null;
     this.#protocol = this.#newProtocol();
   }
 
   /** Enter. Throws ProtocolError if the server does not let us. */
   async join() {
     const token = await this.options.obtainToken();
-    this.#enter(await this.#protocol.join(token));
+    this.#enter(await this.#join(token));
     window.addEventListener('online', this.#handleOnline);
   }
 
@@ -118,6 +122,22 @@ export class Call extends EventTarget {
     this.#protocol.reset();
   }
 
+  /** @param {string} token */
+  #join(token) {
+    return this.#protocol.join(token, this.encryption === null ? 'off' : 'on');
+  }
+
+  #newEncryption() {
+    const send = (/** @type {string} */ participant, /** @type {string} */ payload) =>
+      void this.#request({ type: 'keys', participant, payload });
+    const encryption = new Encryption(send, this.options.mayBePlain);
+    encryption.addEventListener('change', () => this.#changed());
+    encryption.addEventListener('notice', (event) => this.#notice(detailOf(event)));
+    // Without the worker no frame passes in either direction. Say so, rather than show nothing.
+    encryption.addEventListener('failed', () => this.#end('encryption_failed', ''));
+    return encryption;
+  }
+
   #newProtocol() {
     const protocol = new Protocol(this.options.url);
     protocol.addEventListener('notification', (event) => this.#handleNotification(detailOf(event)));
@@ -135,7 +155,9 @@ export class Call extends EventTarget {
     this.#maxVideoStreams = Math.min(this.options.maxVideoStreams, joined.max_video_streams, mostVideoStreams());
     this.own.applyGrants(joined.grants);
     this.#setLink('connected');
+    this.encryption?.begin(joined.room, joined.participant);
     this.#startMedia();
+    this.encryption?.update(this.state, this.media);
   }
 
   /** @param {Joined} joined */
@@ -146,6 +168,8 @@ export class Call extends EventTarget {
     this.own.applyGrants(joined.grants);
     this.#setLink('connected');
     this.#notice({ key: 'notice.resumed' });
+    this.encryption?.update(this.state, this.media);
+    this.encryption?.handleResumed();
     this.media?.retryOffer();
     this.own.tellMuted();
     this.#scheduleLayout();
@@ -157,6 +181,7 @@ export class Call extends EventTarget {
     const before = this.state;
     this.state = reduce(before, message);
     for (const notice of noticesOf(before, message)) this.#notice(notice);
+    this.encryption?.update(this.state, this.media);
     this.#act(before, message);
     this.#changed();
   }
@@ -164,6 +189,7 @@ export class Call extends EventTarget {
   /** What a notification asks of this client. @param {RoomState} before @param {Notification} message */
   #act(before, message) {
     if (message.type === 'media_lost') this.#startMedia();
+    if (message.type === 'peer_keys') this.encryption?.handleKeys(message.participant, message.payload);
     if (message.type === 'media_state') this.#handleMediaState(message.state);
     if (message.type === 'grants_changed') this.own.applyGrants(message.grants);
     if (message.type === 'kicked' || message.type === 'room_closed') this.#end(message.type, message.reason);
@@ -188,7 +214,7 @@ export class Call extends EventTarget {
     try {
       this.#protocol = this.#newProtocol();
       const token = await this.options.obtainToken();
-      this.#enter(await this.#protocol.join(token));
+      this.#enter(await this.#join(token));
       this.#notice({ key: 'notice.resumed' });
     } catch {
       this.#end('resume_failed', '');
@@ -201,7 +227,7 @@ export class Call extends EventTarget {
     this.media?.close();
     this.assignment = new Map();
     this.#sentLayout = '';
-    const media = new MediaConnection((sdp, tracks) => this.#negotiate(sdp, tracks));
+    const media = new MediaConnection((sdp, tracks) => this.#negotiate(sdp, tracks), this.encryption?.protection);
     this.media = media;
     // A track can only be muted once its m-line is known to the server.
     media.addEventListener('streams', () => this.own.tellMuted(), { once: true });
@@ -234,6 +260,7 @@ export class Call extends EventTarget {
   }
 
   #handleStreams() {
+    if (this.state !== null) this.encryption?.update(this.state, this.media);
     this.#scheduleLayout();
     this.dispatchEvent(new CustomEvent('streams'));
   }
@@ -307,6 +334,7 @@ export class Call extends EventTarget {
     clearTimeout(this.#mediaTimer);
     window.removeEventListener('online', this.#handleOnline);
     this.media?.close();
+    this.encryption?.close();
     this.own.close();
     if (code !== 'left') void this.#protocol.leave();
     this.dispatchEvent(new CustomEvent('ended', { detail: { code, reason } }));

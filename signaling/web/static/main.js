@@ -2,6 +2,7 @@
 
 import { Call } from './call.js';
 import { Devices } from './devices.js';
+import { canEncrypt } from './e2ee/protection.js';
 import { ProtocolError } from './protocol.js';
 import { TEXTS, translator } from './texts.js';
 import { byId } from './views/dom.js';
@@ -9,7 +10,7 @@ import { showEnded } from './views/ended.js';
 import { LobbyView } from './views/lobby.js';
 import { RoomView } from './views/room.js';
 
-/** @import { Role, RoomClass } from './messages.js' */
+/** @import { EncryptionPolicy, Role, RoomClass } from './messages.js' */
 /** @import { Language } from './texts.js' */
 /** @import { Entry } from './views/lobby.js' */
 
@@ -30,6 +31,7 @@ const lobby = new LobbyView(byId('lobby'), devices, translate, {
   maxName: page.maxName,
   roomClass: page.roomClass,
   mayJoin: page.demoTokensPath !== '' || invitation !== null,
+  lacksEncryption: page.encryption === 'off' || canEncrypt() ? null : page.encryption,
   onJoin: (entry) => void join(entry),
 });
 window.addEventListener('pagehide', () => void currentCall?.leave());
@@ -49,6 +51,12 @@ const diagnostics = Object.freeze({
   get assignment() {
     return new Map(currentCall?.assignment);
   },
+  /** State, codes by participant, and what became of frames so far; null without end-to-end encryption. */
+  async encryption() {
+    const encryption = currentCall?.encryption ?? null;
+    if (encryption === null) return null;
+    return { state: encryption.state, codes: new Map(encryption.codes), frames: await encryption.protection.report() };
+  },
   get roundTripMs() {
     return currentCall?.roundTripMs ?? 0;
   },
@@ -66,6 +74,8 @@ async function join(entry) {
     muted: entry.muted,
     videoStep: window.innerWidth < NARROW_PX ? VIDEO_STEP.narrow : VIDEO_STEP.wide,
     maxVideoStreams: page.maxVideoStreams,
+    isEncrypted: page.encryption !== 'off' && canEncrypt(),
+    mayBePlain: page.encryption === 'optional',
   });
   const room = new RoomView(call, translate, page.language);
   call.addEventListener('ended', (event) => {
@@ -126,6 +136,7 @@ function readPage() {
     socketPath: data['socketPath'] ?? '/ws',
     /** Empty where rooms are entered by invitation only. */
     demoTokensPath: data['demoTokensPath'] ?? '',
+    encryption: /** @type {EncryptionPolicy} */ (data['encryption']),
     maxVideoStreams: Number(data['maxVideoStreams']),
     maxName: Number(data['maxName']),
   };

@@ -1,9 +1,11 @@
 // The browser's side of one transport: one RTCPeerConnection, offers only from here, m-lines that
 // live as long as it does. Says nothing to the server itself: `negotiate` is given. No page.
 
+import { unprotectableCodecs } from './e2ee/protection.js';
 import { ProtocolError } from './protocol.js';
 
 /** @import { TrackSource } from './messages.js' */
+/** @import { Protection } from './e2ee/protection.js' */
 
 /**
  * Simulcast of a 1280×720 camera: quarter, half and full size. Order: lowest first, as rids q, h, f.
@@ -115,10 +117,14 @@ export class MediaConnection extends EventTarget {
   /** @type {number | undefined} */
   #restartTimer;
 
-  /** @param {Negotiate} negotiate Sends the offer and returns the answer. */
-  constructor(negotiate) {
+  /**
+   * @param {Negotiate} negotiate Sends the offer and returns the answer.
+   * @param {Protection | null} [protection] Every frame passes through it, in both directions.
+   */
+  constructor(negotiate, protection = null) {
     super();
     this.negotiate = negotiate;
+    this.protection = protection;
     this.peerConnection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.peerConnection.addEventListener('connectionstatechange', () => this.#handleState());
     this.peerConnection.addEventListener('iceconnectionstatechange', () => this.#handleState());
@@ -133,7 +139,9 @@ export class MediaConnection extends EventTarget {
     this.#addSender('microphone', microphone ?? 'audio', {});
     this.#addSender('camera', camera ?? 'video', { sendEncodings: CAMERA_ENCODINGS });
     for (let count = 0; count < audioStreams; count += 1) {
-      this.#audioReceivers.push(this.peerConnection.addTransceiver('audio', { direction: 'recvonly' }));
+      const transceiver = this.peerConnection.addTransceiver('audio', { direction: 'recvonly' });
+      this.protection?.protectReceiver('audio', transceiver.receiver);
+      this.#audioReceivers.push(transceiver);
     }
     this.#addVideoReceivers(videoStreams);
     await this.#offer();
@@ -143,6 +151,11 @@ export class MediaConnection extends EventTarget {
   get answeredVideoMids() {
     const answered = this.#videoReceivers.filter(({ currentDirection }) => currentDirection === 'recvonly');
     return answered.flatMap(({ mid }) => (mid === null ? [] : [mid]));
+  }
+
+  /** Receive-only video m-lines that have a mid. */
+  get videoReceivers() {
+    return this.#videoReceivers.flatMap(({ mid, receiver }) => (mid === null ? [] : [{ mid, receiver }]));
   }
 
   /** Tracks of the receive-only audio m-lines. */
@@ -222,6 +235,7 @@ export class MediaConnection extends EventTarget {
   /** @param {TrackSource} source @param {MediaStreamTrack | 'audio' | 'video'} track @param {RTCRtpTransceiverInit} init */
   #addSender(source, track, init) {
     const transceiver = this.peerConnection.addTransceiver(track, { direction: 'sendonly', ...init });
+    this.protection?.protectSender(source, transceiver.sender);
     this.#senders.set(source, transceiver);
   }
 
@@ -230,6 +244,7 @@ export class MediaConnection extends EventTarget {
     const codecs = receivableCodecs(RTCRtpReceiver.getCapabilities?.('video')?.codecs ?? []);
     for (let added = 0; added < count; added += 1) {
       const transceiver = this.peerConnection.addTransceiver('video', { direction: 'recvonly' });
+      this.protection?.protectReceiver('video', transceiver.receiver);
       shorten(transceiver, codecs);
       this.#videoReceivers.push(transceiver);
     }
@@ -260,6 +275,8 @@ export class MediaConnection extends EventTarget {
     const sdp = peerConnection.localDescription?.sdp ?? '';
     const answer = await this.negotiate(sdp, this.#tracks());
     if (this.#isClosed) return;
+    const unprotectable = this.protection === null ? [] : unprotectableCodecs(answer);
+    if (unprotectable.length > 0) throw new ProtocolError('bad_reply', `codecs in clear: ${unprotectable.join(' ')}`);
     await peerConnection.setRemoteDescription({ type: 'answer', sdp: answer });
     this.dispatchEvent(new CustomEvent('streams'));
   }

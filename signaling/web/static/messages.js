@@ -2,6 +2,7 @@
 
 /** @typedef {'microphone' | 'camera' | 'screen'} TrackSource */
 /** @typedef {'council' | 'kep'} RoomClass */
+/** Whether media are encrypted end to end in a room. @typedef {'off' | 'required' | 'optional'} EncryptionPolicy */
 /** @typedef {'chair' | 'secretary' | 'coordinator' | 'member' | 'guest' | 'citizen' | 'employee' | 'interpreter'} Role */
 
 /**
@@ -30,6 +31,7 @@
  * @property {TrackInfo[]} tracks
  * @property {number | null} hand_raised_order  1 raised first; null is not raised.
  * @property {boolean} is_connected  False while the socket is lost and may still resume.
+ * @property {'on' | 'off'} encryption  Whether its browser encrypts end to end, as it said.
  * @property {Grants} grants
  */
 
@@ -60,13 +62,14 @@
  */
 
 /**
- * @typedef {{ type: 'join', token: string, protocol: number }
+ * @typedef {{ type: 'join', token: string, protocol: number, encryption: 'on' | 'off' }
  *   | { type: 'resume', room: string, participant: string, secret: string, protocol: number }
  *   | { type: 'offer', sdp: string, tracks: Record<string, TrackSource> }
  *   | { type: 'layout', video: VideoWish[] }
  *   | { type: 'mute', source: TrackSource, muted: boolean }
  *   | { type: 'hand', raised: boolean, participant?: string }
  *   | { type: 'chat', text: string }
+ *   | { type: 'keys', participant: string, payload: string }
  *   | { type: 'allow', participant: string, source: TrackSource, allowed: boolean }
  *   | { type: 'kick', participant: string, reason: string }
  *   | { type: 'close_room', reason: string }
@@ -90,6 +93,7 @@
  * @property {StreamSource[]} sources
  * @property {number} audio_streams
  * @property {number} max_video_streams
+ * @property {EncryptionPolicy} encryption
  * @property {number} ping_interval_s
  */
 
@@ -112,6 +116,7 @@
  *   | { type: 'speakers', participants: string[] }
  *   | { type: 'sources', sources: StreamSource[] }
  *   | { type: 'chat_message', participant: string, text: string, sent_at: string }
+ *   | { type: 'peer_keys', participant: string, payload: string }
  *   | { type: 'grants_changed', grants: Grants }
  *   | { type: 'quality', participants: ConnectionQuality[] }
  *   | { type: 'media_state', state: string }

@@ -75,10 +75,10 @@ export class Protocol extends EventTarget {
     return this.#identity !== null && this.#socket?.readyState === 1 && this.#attempt === 0;
   }
 
-  /** Enter the room. @param {string} token @returns {Promise<Joined>} */
-  async join(token) {
+  /** Enter the room. @param {string} token @param {'on' | 'off'} [encryption] @returns {Promise<Joined>} */
+  async join(token, encryption = 'off') {
     await this.#open();
-    const joined = await this.#enter({ type: 'join', token, protocol: PROTOCOL_VERSION });
+    const joined = await this.#enter({ type: 'join', token, protocol: PROTOCOL_VERSION, encryption });
     return joined;
   }
 

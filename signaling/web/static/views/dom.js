@@ -26,6 +26,8 @@ const ICONS = {
   pin: 'M9 4h6l-1 6l3 3H7l3-3zM12 13v7',
   warning: 'M12 4l9 16H3zM12 10v5M12 17.5h.01',
   info: 'M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18zM12 11v6M12 7.5h.01',
+  lock: 'M5 11h14v9H5zM8 11V7.5a4 4 0 0 1 8 0V11M12 14.5v2',
+  lock_open: 'M5 11h14v9H5zM8 11V7.5a4 4 0 0 1 7.7-1.5M12 14.5v2',
   sound: 'M4 9.5h4l5-4v13l-5-4H4zM16.5 9a4 4 0 0 1 0 6M19 6.5a8 8 0 0 1 0 11',
 };
 

@@ -5,7 +5,7 @@ import { DeviceChoice } from './device_choice.js';
 import { element, icon, setAttribute, setIcon, setText } from './dom.js';
 
 /** @import { Devices, DeviceKind } from '../devices.js' */
-/** @import { Role, RoomClass } from '../messages.js' */
+/** @import { EncryptionPolicy, Role, RoomClass } from '../messages.js' */
 /** @import { Translate } from '../texts.js' */
 
 /** @typedef {{ name: string, role: Role, muted: Record<DeviceKind, boolean> }} Entry */
@@ -53,7 +53,7 @@ export class LobbyView {
    * @param {HTMLElement} root
    * @param {Devices} devices
    * @param {Translate} translate
-   * @param {{ isDemo: boolean, roles: Role[], maxName: number, roomClass: RoomClass, mayJoin: boolean, onJoin: (entry: Entry) => void }} options
+   * @param {{ isDemo: boolean, roles: Role[], maxName: number, roomClass: RoomClass, mayJoin: boolean, lacksEncryption: EncryptionPolicy | null, onJoin: (entry: Entry) => void }} options
    */
   constructor(root, devices, translate, options) {
     this.root = root;
@@ -136,10 +136,24 @@ export class LobbyView {
           icon('info'),
           element('span', {}, translate('lobby.no_recording')),
         ),
+      this.#encryptionWarning(),
       options.mayJoin
         ? this.how
         : element('p', { class: 'govgr-error-message' }, translate('lobby.no_invitation')),
-      options.mayJoin && this.join,
+      options.mayJoin && options.lacksEncryption !== 'required' && this.join,
+    );
+  }
+
+  /** What this browser lacks for the call, and what to do about it. */
+  #encryptionWarning() {
+    const { translate, options } = this;
+    if (options.lacksEncryption === null) return null;
+    const key = options.lacksEncryption === 'required' ? 'lobby.no_encryption' : 'lobby.plain';
+    return element(
+      'div',
+      { class: 'govgr-error-summary lobby-encryption', role: 'alert' },
+      element('h2', { class: 'govgr-heading-s' }, translate(key)),
+      element('p', { class: 'govgr-body' }, translate(`${key}_text`)),
     );
   }
 

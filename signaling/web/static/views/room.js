@@ -4,6 +4,7 @@ import { ChatView } from './chat.js';
 import { DeviceChoice } from './device_choice.js';
 import { confirmDialog, contentDialog } from './dialogs.js';
 import { byId, element, icon, setAttribute, setText } from './dom.js';
+import { EncryptionView } from './encryption.js';
 import { NoticesView } from './notices.js';
 import { ParticipantsView } from './participants.js';
 import { Shortcuts } from './shortcuts.js';
@@ -40,6 +41,7 @@ export class RoomView {
     this.count = byId('room-count');
     this.tiles = new TilesView(byId('room-tiles'), call, translate);
     this.notices = new NoticesView(byId('notices'), byId('banner'), translate);
+    this.lock = new EncryptionView(byId('encryption'), call, translate);
     this.sound = new Sound(this.root, call, () => this.#askForSound());
     this.#buildPanels(language);
     const actions = this.#actions();
@@ -227,6 +229,7 @@ export class RoomView {
       controlStates(call, translate, { view: this.tiles.view, panel: this.panel, unread: this.#unread }),
     );
     this.tiles.render();
+    this.lock.render();
     this.#renderBanner();
   }
 
