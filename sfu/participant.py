@@ -108,6 +108,8 @@ class Participant:
     subscribed: tuple[SubscribedMedia, ...] = ()
     muted: set[TrackSource] = field(default_factory=set)
     """Own mutes. They outlive the tracks: a camera muted before it is offered starts muted."""
+    flowing: set[TrackSource] = field(default_factory=set)
+    """Whose packets arrive, as far as it is told (`TrackInfo.is_flowing`)."""
     wishes: dict[str, VideoWish] = field(default_factory=dict)
     applied: dict[str, SetSource] = field(default_factory=dict)
     told_sources: list[StreamSource] = field(default_factory=list)
@@ -155,6 +157,7 @@ class Participant:
                 source=source,
                 is_muted=source in self.muted,
                 is_blocked=not self.may_publish(source),
+                is_flowing=source in self.flowing,
             )
             for source in TrackSource
             if self.media_of(source) is not None

@@ -301,6 +301,18 @@ class Room:
             self._note_quality(participant_id, now)
         return []
 
+    def handle_flow(self, participant_id: str, mid: str, is_flowing: bool) -> Outputs:
+        """Take that packets on an m-line began or ceased to arrive."""
+        participant = self._participants.get(participant_id)
+        if participant is None or self._config.room_class is not RoomClass.KEP:
+            return []
+        camera = participant.media_of(TrackSource.CAMERA)
+        if camera is None or camera.mid != mid:
+            return []
+        change = participant.flowing.add if is_flowing else participant.flowing.discard
+        change(TrackSource.CAMERA)
+        return [self._updated(participant)]
+
     def handle_timeout(self, now: float) -> Outputs:
         """Do what is due."""
         outputs: Outputs = []
@@ -379,6 +391,8 @@ class Room:
         is_same = (published, subscribed) == (participant.published, participant.subscribed)
         if is_same and not negotiated.is_new_transport:
             return []
+        if negotiated.is_new_transport:
+            participant.flowing.clear()
         participant.published, participant.subscribed = published, subscribed
         self._viewing.handle_m_lines(participant)
         return [

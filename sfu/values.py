@@ -76,6 +76,9 @@ class TrackInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The participant muted it."""
     is_blocked: bool = False
     """The grant is missing: the engine drops its RTP at ingress."""
+    is_flowing: bool = False
+    """Its packets reach the media worker now. Told of cameras in kep rooms only: there a citizen is
+    identified by what really arrives."""
 
 
 class ParticipantInfo(msgspec.Struct, frozen=True, kw_only=True):

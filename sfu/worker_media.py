@@ -179,8 +179,10 @@ class MediaPlane:
                 self._note_quality(event)
             case media_engine.CommandFailed(transport_id, reason):
                 log.error("engine refused a command", transport=transport_id, reason=reason)
-            case media_engine.TrackStateChanged() | media_engine.SourceStarted():
-                pass  # a page sees both by itself
+            case media_engine.TrackStateChanged():
+                self._note_flow(event)
+            case media_engine.SourceStarted():
+                pass  # a page sees it by itself
 
     def _room(self, room_id: int) -> Room | None:
         return self._host.room(self._room_names.get(room_id, ""))
@@ -221,6 +223,13 @@ class MediaPlane:
             time.monotonic(),
         )
         self.apply(transport.room, outputs)
+
+    def _note_flow(self, event: media_engine.TrackStateChanged) -> None:
+        transport = self._transports.get(event.participant)
+        room = self._host.room(transport.room) if transport is not None else None
+        if transport is not None and room is not None:
+            outputs = room.handle_flow(transport.participant, event.mid, event.is_flowing)
+            self.apply(transport.room, outputs)
 
     def _note_ice(self, transport_id: int, is_connected: bool) -> None:
         transport = self._transports.get(transport_id)
