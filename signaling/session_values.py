@@ -112,6 +112,24 @@ class TellReason:
 
 
 @dataclass(frozen=True)
+class IssueReceipt:
+    """Who knows the secret of this digest may fetch the participant's receipt of the call."""
+
+    room: str
+    participant: str
+    secret_digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class VerbRefused:
+    """The participant asked for a verb that does not exist in its room."""
+
+    room: str
+    participant: str
+    verb: str
+
+
+@dataclass(frozen=True)
 class CloseSocket:
     """Flush what was sent, then close with this code."""
 
@@ -119,7 +137,11 @@ class CloseSocket:
     reason: str = ""
 
 
-Output = Send | Call | Post | Enter | Attach | Exit | Broadcast | TellReason | CloseSocket
+AuditOutput = IssueReceipt | VerbRefused
+
+Output = (
+    Send | Call | Post | Enter | Attach | Exit | Broadcast | TellReason | CloseSocket | AuditOutput
+)
 
 CallResult = rpc.Admission | rpc.NegotiationResult | None | RequestError
 

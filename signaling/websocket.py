@@ -19,8 +19,9 @@ from sfu import rpc_messages as rpc
 from sfu.errors import ErrorCode as SfuErrorCode
 from sfu.errors import SfuError
 from sfu.logs import Log
+from signaling.audit.calls import CallAudit
 from signaling.clock import Clock
-from signaling.errors import request_error_of
+from signaling.errors import RequestError, request_error_of
 from signaling.limits import OutgoingLimits
 from signaling.messages import Error, Joined, ServerMessage
 from signaling.metrics import SignalingMetrics
@@ -33,11 +34,13 @@ from signaling.session_values import (
     CloseSocket,
     Enter,
     Exit,
+    IssueReceipt,
     Membership,
     Output,
     Post,
     Send,
     TellReason,
+    VerbRefused,
 )
 from signaling.wire_json import SharedEncoder
 from signaling.worker_link import RoomDirectory
@@ -64,6 +67,8 @@ class SocketServices:
     outgoing: OutgoingLimits
     encoder: SharedEncoder
     metrics: SignalingMetrics
+    audit: CallAudit | None = None
+    """Of kep calls. None: there are none."""
 
 
 class SocketConnection:
@@ -178,6 +183,8 @@ class SocketConnection:
             if error.code is SfuErrorCode.INTERNAL:
                 log.error("call failed", method=type(request).__name__, detail=str(error))
             return request_error_of(error)
+        except RequestError as error:
+            return error
         return result
 
     # ---- outputs of the session
@@ -193,6 +200,8 @@ class SocketConnection:
                     self._services.directory.post(request)
                 case CloseSocket():
                     self._close(output)
+                case IssueReceipt() | VerbRefused():
+                    self._audit(output)
                 case _:
                     self._apply_in_room(output)
 
@@ -209,6 +218,16 @@ class SocketConnection:
                 rooms.broadcast(room, message)
             case TellReason(room, participant, reason):
                 rooms.tell_reason(room, participant, reason)
+
+    def _audit(self, output: IssueReceipt | VerbRefused) -> None:
+        audit = self._services.audit
+        if audit is None:
+            return
+        match output:
+            case IssueReceipt(room, participant, secret_digest):
+                audit.receipt_issued(room, participant, secret_digest)
+            case VerbRefused(room, participant, verb):
+                audit.verb_refused(room, verb, "socket", participant)
 
     def _exit(self, output: Exit) -> None:
         directory = self._services.directory

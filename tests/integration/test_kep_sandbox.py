@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from recording_policy.sandbox import REQUIRED_PROHIBITIONS
+from recording_policy.sandbox import REQUIRED_PROHIBITIONS, faults_of
+from recording_policy.sandbox.code import hash_code
 from sfu.config import EXIT_UNLOCKED
 from sfu.errors import BadSdp, UnknownRoom
+from sfu.rpc_messages import Attest
 from sfu.values import Kind, RoomClass, TransportState, VideoWish
 from tests.support.aiortc_peer import AiortcPeer, aiortc_peers
 from tests.support.calls import ROOM, Call
@@ -187,7 +189,16 @@ async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pip
 async def test_worker_tells_signaling_what_it_has_proved_and_how_fast(tmp_path: Path) -> None:
     async with kep_worker(tmp_path) as running:
         assert running.call.client.worker is not None
-        assert set(running.call.client.worker.prohibitions) == REQUIRED_PROHIBITIONS
+        statement = running.call.client.worker.statement
+        assert statement is not None and faults_of(statement) == []
+        assert set(statement.probes) == REQUIRED_PROHIBITIONS
+        # What others can see of the process says the same.
+        status = Path(f"/proc/{running.pid}/status").read_text()
+        assert f"Seccomp:\t{statement.seccomp_mode}\n" in status
+        hashes = hash_code(("recording_policy", "sfu"))
+        assert (statement.code, statement.native) == (hashes.python, hashes.native)
+        attestation = await running.call.client.call(Attest())
+        assert set(attestation.tried_again.values()) == {"EPERM"}
         statistics = await running.call.client.statistics()
 
     assert statistics.sandbox_prohibitions == len(REQUIRED_PROHIBITIONS)

@@ -20,6 +20,8 @@ from sfu.rpc import RpcServer
 from sfu.values import Role, RoomClass
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
+from signaling.audit.config import AuditConfig
+from signaling.audit.service import AuditService
 from signaling.clock import read_clocks
 from signaling.demo import DemoSettings
 from signaling.limits import OutgoingLimits, SessionLimits
@@ -31,6 +33,12 @@ from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
 from tests.support.fake_worker import FakeWorker
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
+
+
+def settings_of_audit(folder: Path) -> AuditConfig:
+    """Return where a test's audit chain is."""
+    return AuditConfig(log_file=str(folder / "audit.log"))
+
 
 TEMPLATES = {
     "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
@@ -95,8 +103,11 @@ class ControlPlane:
             WorkerAddress(each.room_class.value, each.room_class, each.path) for each in workers
         ]
         table = RoomTable([COUNCIL_ROOM, KEP_ROOM])
-        links = [WorkerLink(address, table, make_client) for address in addresses]
+        self.audit = AuditService(settings_of_audit(folder), folder, read_clocks)
+        links = [WorkerLink(address, table, make_client, self.audit.calls) for address in addresses]
         self.directory = RoomDirectory(table, links)
+        table.watch_kep = self.audit.calls.handle_event
+        self.audit.calls.attest = self.directory.attest
         registry = CollectorRegistry()
         parts = AppParts(
             directory=self.directory,
@@ -106,13 +117,19 @@ class ControlPlane:
             folders=WebFolders(folder / "templates", folder / "static"),
             registry=registry,
             metrics=SignalingMetrics(registry),
+            audit=self.audit,
         )
         self._runner = web.AppRunner(make_app(settings, parts), access_log=None, shutdown_timeout=1)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Listen, and wait until the workers are adopted."""
-        self._task = asyncio.create_task(self.directory.run())
+    async def start(self, *, wait_for_audit: bool = True) -> None:
+        """Listen, and wait until the workers are adopted and kep calls may begin."""
+        self._tasks = [
+            asyncio.create_task(self.directory.run()),
+            asyncio.create_task(self.audit.run()),
+        ]
+        if wait_for_audit:
+            await self.audit.writer.wait_open()
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
@@ -121,10 +138,10 @@ class ControlPlane:
 
     async def stop(self, *, crash: bool = False) -> None:
         """Stop as a service does, or as a killed process does: no goodbye, sockets cut."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         if crash and self._runner.server is not None:
             for handler in list(self._runner.server.connections):
                 if handler.transport is not None:
