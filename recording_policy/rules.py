@@ -84,6 +84,7 @@ _BY_PLAIN = {
     for stem in {word, word.removesuffix("e")}
     for ending in _ENDINGS
 } | {prefix + word: verb for word, verb in _PLAIN.items() for prefix in ("start", "stop")}
+_BY_PLAIN["transcription"] = Verb.TRANSCRIBE
 """`recording`, `start-recording`, `transcription`: the words that people try."""
 
 

@@ -435,15 +435,19 @@ class CallRecorder:
             log.error("receipts of a call cannot be kept", detail=str(error))
 
     async def _keep_secrets(self) -> None:
-        while True:
-            call, actor, digest = await self._unkept.get()
-            expires_ms = self._now_ms() + self._parts.receipt_days * DAY_MS
-            try:
-                await self._in_thread(
-                    self._parts.store.keep_secret, digest, call, actor, expires_ms
-                )
-            except AuditError as error:
-                log.error("a receipt cannot be kept", detail=str(error))
+        try:
+            while True:
+                await self._keep_secret(*await self._unkept.get())
+        finally:
+            while not self._unkept.empty():
+                await self._keep_secret(*self._unkept.get_nowait())
+
+    async def _keep_secret(self, call: str, actor: str, digest: bytes) -> None:
+        expires_ms = self._now_ms() + self._parts.receipt_days * DAY_MS
+        try:
+            await self._in_thread(self._parts.store.keep_secret, digest, call, actor, expires_ms)
+        except AuditError as error:
+            log.error("a receipt cannot be kept", detail=str(error))
 
     def _now_ms(self) -> int:
         return int(self._parts.clock().wall_s * 1000)

@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recording_policy.audit import AuditUnwritable
 from signaling.vault import Vault, VaultError
@@ -189,9 +190,9 @@ class PrivateStore:
     def _name(self, person: str) -> str:
         return self._vault.lookup_hash(_KIND, person)
 
-    def _one(self, query: str, values: Sequence[object]) -> tuple[str, ...] | None:
+    def _one(self, query: str, values: Sequence[object]) -> tuple[Any, ...] | None:
         with self._using() as connection:
-            row: tuple[str, ...] | None = connection.execute(query, values).fetchone()
+            row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
             return row
 
     @contextlib.contextmanager

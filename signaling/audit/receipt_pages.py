@@ -34,7 +34,9 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
 class Receipts(Protocol):
     """Where receipts come from."""
 
-    key_path: Path
+    @property
+    def key_path(self) -> Path:
+        """The signing key; the public one is beside it."""
 
     async def receipt(self, secret_digest: bytes) -> tuple[dict[str, Any], VerifiedReceipt] | None:
         """Return the receipt; None if nobody was given that secret, or it is too old.

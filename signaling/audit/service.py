@@ -19,14 +19,20 @@ from signaling.audit.private_store import PrivateStore
 from signaling.audit.receipt_pages import CallIsOpen, ReceiptPages
 from signaling.audit.receipts import build_receipt, check_receipt
 from signaling.audit.writer import AuditWriter
+from sfu.logs import Log
 from signaling.clock import Clock
 from signaling.rendering import Renderer
 from signaling.secrets import load_or_create_secret
 from signaling.storage.database import Database
 from signaling.vault import Vault
 
+log = Log(__name__)
+
 PSEUDONYM_SECRET = "audit-pseudonym-key"
 """In the data folder: apart from the key of personal data."""
+
+
+RESTART_S = 1.0
 
 
 class AuditService:
@@ -65,16 +71,25 @@ class AuditService:
         return self._paths.key
 
     async def run(self) -> None:
-        """Write, close and anchor until cancelled."""
+        """Write, close and anchor until cancelled. A defect of ours refuses kep calls for a moment and
+        ends nothing else."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.writer.run(), name="audit-writer")
-                tasks.create_task(self.calls.run(), name="audit-calls")
-                if self._anchors is not None:
-                    tasks.create_task(self._anchors.run(), name="audit-anchors")
+            while True:
+                try:
+                    await self._run_once()
+                except* Exception:  # task root: council sessions go on
+                    log.exception("audit failed")
+                await asyncio.sleep(RESTART_S)
         finally:
             await self._in_thread(self._store.close)
             self._executor.shutdown(wait=False)
+
+    async def _run_once(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.writer.run(), name="audit-writer")
+            tasks.create_task(self.calls.run(), name="audit-calls")
+            if self._anchors is not None:
+                tasks.create_task(self._anchors.run(), name="audit-anchors")
 
     def add_routes(
         self, app: web.Application, renderer: Renderer,

@@ -177,6 +177,7 @@ class AuditWriter:
         while self._log is not None and self._items and not self._problem:
             await self._store(self._take())
         self._refuse_waiting(AuditUnwritable("the service stops"))
+        self._problem = self._problem or "it is closed"
         await self._close()
 
     async def _close(self) -> None:

@@ -160,6 +160,10 @@ async def test_defects_and_bad_input_are_reported_without_reading_a_file(tmp_pat
         assert text not in running.output, running.output.decode()
 
 
+def status_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
+
+
 async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pipes(
     tmp_path: Path,
 ) -> None:
@@ -193,8 +197,7 @@ async def test_worker_tells_signaling_what_it_has_proved_and_how_fast(tmp_path: 
         assert statement is not None and faults_of(statement) == []
         assert set(statement.probes) == REQUIRED_PROHIBITIONS
         # What others can see of the process says the same.
-        status = Path(f"/proc/{running.pid}/status").read_text()
-        assert f"Seccomp:\t{statement.seccomp_mode}\n" in status
+        assert f"Seccomp:\t{statement.seccomp_mode}\n" in status_of(running.pid)
         hashes = hash_code(("recording_policy", "sfu"))
         assert (statement.code, statement.native) == (hashes.python, hashes.native)
         attestation = await running.call.client.call(Attest())

@@ -25,11 +25,13 @@ from signaling.session_values import (
     CloseSocket,
     Enter,
     Exit,
+    IssueReceipt,
     Membership,
     Output,
     Post,
     Send,
     TellReason,
+    VerbRefused,
 )
 from signaling.tokens import TokenGate, TokenKey
 from tests.support.fake_worker import FakeWorker
@@ -133,6 +135,7 @@ class Socket:
         self.session = RoomSession(world.services, world.clock())
         self.sent: list[dict[str, Any]] = []
         self.closed: CloseSocket | None = None
+        self.audited: list[IssueReceipt | VerbRefused] = []
         self.joined: dict[str, Any] = {}
         self.holds_calls = False
         """Calls wait in `held` until `do_held`."""
@@ -211,6 +214,8 @@ class Socket:
                     self._post(request)
                 case CloseSocket():
                     self.closed = output
+                case IssueReceipt() | VerbRefused():
+                    self.audited.append(output)
                 case _:
                     self._apply_in_room(output)
 
