@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,6 +55,17 @@ class AuditBroken(AuditError):
 
 class AuditUnwritable(AuditError):
     """The entry could not be stored: disk full, file limit, read-only."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an entry is."""
+
+    sequence: int
+    hash: str
+    """Of its line, 64 hexadecimal digits."""
+    offset: int
+    """Byte of the file at which its line begins."""
 
 
 class AuditLog:
@@ -118,14 +130,33 @@ class AuditLog:
             AuditError: nothing was added.
             ValueError: the kind is no name, or the facts are not JSON without fractions.
         """
+        entry = self.add(kind, facts)
+        if is_durable:
+            self.sync()
+        return entry.sequence
+
+    def add(self, kind: str, facts: Mapping[str, Any]) -> Entry:
+        """Add an entry that is on the disk when `sync` has returned.
+
+        Raises:
+            AuditError, ValueError: as `append`.
+        """
         if not _KIND.fullmatch(kind) or kind == CHECKPOINT:
             raise ValueError(f"{kind!r} is no name of a kind of entry")
-        sequence = self._add(kind, facts)
+        # Before, not after: what follows the entry could fail when the entry is there already.
         if self._unsigned >= self._interval:
-            self.checkpoint()
-        elif is_durable:
-            self.sync()
-        return sequence
+            self.sign()
+        return self._add(kind, facts)
+
+    def sign(self) -> Entry:
+        """Sign all that is there; the signature is stored by `sync`.
+
+        Raises:
+            AuditError: nothing was added.
+        """
+        entry = self._add(CHECKPOINT, {"signature": self._key.sign(signed_text(self._head)).hex()})
+        self._unsigned = 0
+        return entry
 
     def checkpoint(self) -> None:
         """Sign all that is there, and store it.
@@ -133,8 +164,7 @@ class AuditLog:
         Raises:
             AuditError: nothing was added.
         """
-        self._add(CHECKPOINT, {"signature": self._key.sign(signed_text(self._head)).hex()})
-        self._unsigned = 0
+        self.sign()
         self.sync()
 
     def sync(self) -> None:
@@ -164,9 +194,9 @@ class AuditLog:
             os.close(self._file)
             self._file = -1
 
-    def _add(self, kind: str, facts: Mapping[str, Any]) -> int:
+    def _add(self, kind: str, facts: Mapping[str, Any]) -> Entry:
         self._check_usable()
-        sequence = self._sequence
+        sequence, offset = self._sequence, self._length
         body = encode_body(
             {
                 "facts": dict(facts),
@@ -183,7 +213,7 @@ class AuditLog:
         self._write(line)
         self._sequence, self._head = sequence + 1, head
         self._unsigned += 1
-        return sequence
+        return Entry(sequence, head, offset)
 
     def _write(self, line: bytes) -> None:
         """Write all of `line` or nothing."""

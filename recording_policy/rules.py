@@ -70,6 +70,24 @@ def verbs_of(room_class: RoomClass) -> frozenset[Verb]:
     return frozenset(_RULES[room_class])
 
 
+def verb_of(word: str) -> Verb | None:
+    """Return the verb that a word of a path or a message type means, however it is written."""
+    plain = "".join(letter for letter in word.casefold() if letter.isalpha())
+    return _BY_PLAIN.get(plain)
+
+
+_PLAIN = {verb.value.replace("_", ""): verb for verb in Verb}
+_ENDINGS = ("", "s", "r", "er", "ing", "ings", "ed", "d", "ion", "ping")
+_BY_PLAIN = {
+    stem + ending: verb
+    for word, verb in _PLAIN.items()
+    for stem in {word, word.removesuffix("e")}
+    for ending in _ENDINGS
+} | {prefix + word: verb for word, verb in _PLAIN.items() for prefix in ("start", "stop")}
+_BY_PLAIN["transcription"] = Verb.TRANSCRIBE
+"""`recording`, `start-recording`, `transcription`: the words that people try."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapabilityGrant:
     """Leave to use a verb in one room. Whoever holds one need not ask again: it cannot be made,

@@ -105,6 +105,8 @@ class SfuClient:
     @overload
     async def call(self, request: messages.Statistics) -> messages.WorkerStatistics: ...
     @overload
+    async def call(self, request: messages.Attest) -> messages.Attestation: ...
+    @overload
     async def call(self, request: messages.Commands) -> None: ...
     async def call(self, request: messages.Requests) -> Any:
         """Do one call and return its result.
@@ -286,6 +288,7 @@ _RESULT_TYPES: dict[type[messages.Request], Any] = {
     messages.Negotiate: messages.NegotiationResult,
     messages.ListRooms: list[messages.RoomState],
     messages.Statistics: messages.WorkerStatistics,
+    messages.Attest: messages.Attestation,
 }
 
 __all__ = ["CALL_TIMEOUT_S", "OnEvent", "OnState", "SfuClient", "SfuError"]

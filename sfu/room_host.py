@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recording_policy.sandbox import SandboxReport
 from sfu import rpc_messages as messages
 from sfu.config import WorkerConfig
 from sfu.errors import (
@@ -51,12 +52,12 @@ class RoomHost:
         config: WorkerConfig,
         incarnation: str,
         new_negotiator: Callable[[], Negotiator],
-        prohibitions: tuple[str, ...] = (),
+        sandbox: SandboxReport | None = None,
     ) -> None:
         self._config = config
         self._incarnation = incarnation
         self._new_negotiator = new_negotiator
-        self._prohibitions = prohibitions
+        self._sandbox = sandbox
         self._rooms: dict[str, Room] = {}
         self._empty_since: dict[str, float] = {}
 
@@ -150,7 +151,7 @@ class RoomHost:
             incarnation=self._incarnation,
             room_class=self._config.room_class,
             capacity=self._config.media.worker_capacity,
-            prohibitions=self._prohibitions,
+            statement=self._sandbox.statement if self._sandbox else None,
         )
 
     def _open(self, request: messages.OpenRoom) -> tuple[messages.RoomState, list[HostOutput]]:

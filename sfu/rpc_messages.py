@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from recording_policy.sandbox import SandboxStatement
 from sfu.values import (
     ConnectionQuality,
     Encryption,
@@ -132,10 +133,14 @@ class Statistics(Request, frozen=True, kw_only=True, tag="statistics"):
     """The worker's metrics as one coherent snapshot."""
 
 
+class Attest(Request, frozen=True, kw_only=True, tag="attest"):
+    """What the worker's sandbox answers now: asked at the end of each kep call."""
+
+
 Commands = CloseRoom | Detach | Leave | SetLayout | SetMuted | SetGrants | SetHand
 """Calls whose result is None."""
 
-Requests = Hello | OpenRoom | Join | Resume | Negotiate | ListRooms | Statistics | Commands
+Requests = Hello | OpenRoom | Join | Resume | Negotiate | ListRooms | Statistics | Attest | Commands
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,9 +153,18 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     room_class: RoomClass
     capacity: int
     """Most participants admitted."""
-    prohibitions: tuple[str, ...] = ()
-    """What the worker tried on itself and the kernel refused it (`recording_policy.sandbox`); empty
-    for workers that are not locked down. A kep worker without all of them is given no call."""
+    statement: SandboxStatement | None = None
+    """What the worker tried on itself and how the kernel refused it; None for workers that are not
+    locked down. A kep worker whose statement has a fault is given no call."""
+
+
+class Attestation(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of `attest`."""
+
+    incarnation: str
+    tried_again: dict[str, str] = {}
+    """Prohibition → what the kernel answered just now; empty for workers that are not locked
+    down."""
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True):

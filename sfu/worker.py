@@ -25,7 +25,7 @@ from typing import Any
 
 import uvloop
 
-from recording_policy.sandbox import SandboxRefused, SandboxReport, lock_down
+from recording_policy.sandbox import SandboxRefused, SandboxReport, lock_down, prove_again
 from sfu import rpc_messages as messages
 from sfu.answer import HostCandidate
 from sfu.config import EXIT_UNLOCKED, WorkerConfig
@@ -50,6 +50,9 @@ KEP_VIDEO_CODECS = (CodecName.VP8,)
 a frame: enough to find keyframes. Redundant audio (RFC 2198) would hide where Opus begins."""
 TICK_S = 0.2
 """How often timers of rooms are looked at, and the loop's lag is measured."""
+
+PACKAGES = ("recording_policy", "sfu")
+"""What a worker runs of ours: the statement of a kep worker names their code by hash."""
 
 OpenEngine = Callable[..., NativeEngine]
 
@@ -79,7 +82,7 @@ async def run_worker(
         if is_kep:
             await preload(surroundings.certificate)
             # Before the engine's thread: it gets the prohibitions of the one that starts it.
-            surroundings.sandbox = lock_down()
+            surroundings.sandbox = lock_down(PACKAGES)
         native = open_engine(
             [sock.fileno() for sock in sockets],
             secrets.token_bytes(SEED_BYTES),
@@ -188,13 +191,14 @@ class _Worker:
             has_audio_red=media.has_audio_red and not is_kep,
             max_video_streams=media.max_video_streams,
         )
+        self._is_locked = sandbox is not None
         self._tasks = asyncio.TaskGroup()
         self._counters = WorkerCounters(config.worker, config.room_class, sandbox)
         self._host = RoomHost(
             config,
             self._counters.incarnation,
             lambda: Negotiator(negotiation, secrets.token_bytes),
-            sandbox.prohibitions if sandbox else (),
+            sandbox,
         )
         self._rpc = RpcServer(config.socket_path, self._handle_request, surroundings.rpc_socket)
         self._plane = MediaPlane(
@@ -210,6 +214,11 @@ class _Worker:
     async def _handle_request(self, request: messages.Request) -> Any:
         if isinstance(request, messages.Statistics):
             return self._counters.read(self._host, self._rpc, self._plane.engine.snapshot())
+        if isinstance(request, messages.Attest):
+            tried_again = prove_again() if self._is_locked else {}
+            return messages.Attestation(
+                incarnation=self._counters.incarnation, tried_again=tried_again
+            )
         result, outputs = self._host.handle_request(request, time.monotonic())
         for output in outputs:
             self._plane.apply_host_output(output)

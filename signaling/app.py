@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.audit.service import AuditService
+from signaling.audit.verb_guard import verb_guard
 from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
 from signaling.health import Health
@@ -61,19 +63,24 @@ class AppParts:
     metrics: SignalingMetrics
     accounts: AccountsService | None = None
     """None: there are rooms only."""
+    audit: AuditService | None = None
+    """None: there are no kep calls."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     """Return the application. Sockets are told to come back later when it shuts down."""
     rooms = parts.directory.rooms
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    accounts = parts.accounts
+    accounts, audit = parts.accounts, parts.audit
     renderer = Renderer(parts.folders.templates, has_accounts=accounts is not None)
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
     pages = Pages(renderer, rooms, demo_rooms, room_page, visitor_of)
     endpoint = _make_endpoint(settings, parts)
-    health = Health(parts.directory, parts.registry, _metrics_guard(settings))
+    health = Health(
+        parts.directory, parts.registry, _metrics_guard(settings),
+        parts.audit.calls if parts.audit is not None else None,
+    )  # fmt: skip
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -81,6 +88,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
                 settings.is_https, accounts.form_targets if accounts is not None else ()
             ),
             errors(pages.error),
+            *([verb_guard(rooms.describe, _verb_refused(audit))] if audit is not None else []),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
@@ -100,6 +108,10 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
         )
         app.router.add_post("/api/v1/demo/tokens", tokens.handle)
+    if audit is not None:
+        audit.add_routes(
+            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
+        )
     if accounts is not None:
         accounts.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
@@ -130,8 +142,13 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
         outgoing=settings.outgoing_limits,
         encoder=SharedEncoder(),
         metrics=parts.metrics,
+        audit=parts.audit.calls if parts.audit is not None else None,
     )
     return SocketEndpoint(services, settings.origins)
+
+
+def _verb_refused(audit: AuditService) -> Callable[[str, str], None]:
+    return lambda room, verb: audit.calls.verb_refused(room, verb, "http", None)
 
 
 async def _cache_static(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,6 +17,7 @@ from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
 from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
+from signaling.audit.config import AuditConfig, audit_problems
 from signaling.identity.config import IdentityConfig, identity_problems
 from signaling.mail.config import MailConfig, mail_problems
 from signaling.scheduling.config import (
@@ -133,6 +134,8 @@ class Config:
     """What may be scheduled at the same time."""
     invitations: InvitationsConfig = field(default_factory=InvitationsConfig)
     """Invitations."""
+    audit: AuditConfig = field(default_factory=AuditConfig)
+    """Audit chain of kep calls."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -231,6 +234,7 @@ def find_problems(config: Config) -> list[str]:
         *_worker_problems(config),
         *_demo_problems(config),
         *_log_problems(config.log),
+        *audit_problems(config.audit),
         *storage_problems(config.storage),
         *accounts_problems(config.accounts),
         *identity_problems(config.identity, config.is_public),

@@ -22,6 +22,7 @@ from sfu.logs import Log
 from signaling.accounts.service import AccountsService, AccountsSettings
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
+from signaling.audit.service import AuditService
 from signaling.clock import read_clocks
 from signaling.config import Config, DemoConfig
 from signaling.demo import DemoSettings
@@ -67,10 +68,11 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     metrics = SignalingMetrics(registry)
-    directory = _make_directory(config)
     accounts = _make_accounts(config)
+    audit = _make_audit(config, accounts)
+    directory = _make_directory(config, audit)
     runner = web.AppRunner(
-        _make_app(config, directory, registry, metrics, accounts),
+        _make_app(config, directory, registry, metrics, accounts=accounts, audit=audit),
         access_log=None,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
@@ -84,6 +86,7 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
             running = [
                 tasks.create_task(directory.run(), name="room-directory"),
                 tasks.create_task(accounts.run(), name="accounts"),
+                tasks.create_task(audit.run(), name="audit"),
                 tasks.create_task(_measure_lag(metrics, asyncio.sleep), name="loop-lag"),
                 tasks.create_task(
                     _tell_ready(directory, accounts, port, ready_descriptor), name="ready"
@@ -98,14 +101,26 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
         await runner.cleanup()
 
 
-def _make_directory(config: Config) -> RoomDirectory:
+def _make_audit(config: Config, accounts: AccountsService) -> AuditService:
+    folder = Path(config.data_folder)
+    try:
+        return AuditService(config.audit, folder, read_clocks, accounts.database)
+    except SecretMissing as error:
+        raise CannotServe(str(error)) from error
+
+
+def _make_directory(config: Config, audit: AuditService) -> RoomDirectory:
     rooms = config.demo.rooms if config.demo.enabled else []
     table = RoomTable(RoomDescription(each.id, each.room_class, each.title) for each in rooms)
     addresses = [
         WorkerAddress(each.name, each.room_class, config.socket_path(each))
         for each in config.workers
     ]
-    return RoomDirectory(table, [WorkerLink(each, table, _make_client) for each in addresses])
+    links = [WorkerLink(each, table, _make_client, audit.calls) for each in addresses]
+    directory = RoomDirectory(table, links)
+    table.watch_kep = audit.calls.handle_event
+    audit.calls.attest = directory.attest
+    return directory
 
 
 def _make_client(path: Path, on_event: OnEvent, on_state: OnState) -> SfuClient:
@@ -113,7 +128,8 @@ def _make_client(path: Path, on_event: OnEvent, on_state: OnState) -> SfuClient:
 
 
 def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegistry,
-              metrics: SignalingMetrics, accounts: AccountsService) -> web.Application:  # fmt: skip
+              metrics: SignalingMetrics, *, accounts: AccountsService,
+              audit: AuditService) -> web.Application:  # fmt: skip
     try:
         key = load_or_create_key(config.token_key_path)
     except (OSError, ValueError) as error:
@@ -142,6 +158,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         registry=registry,
         metrics=metrics,
         accounts=accounts,
+        audit=audit,
     )
     return make_app(settings, parts)
 

@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_PARTICIPANT = "unknown_participant"
     RATE_LIMITED = "rate_limited"
     ROOM_UNAVAILABLE = "room_unavailable"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
     ROOM_FULL = "room_full"
     ENCRYPTION_REQUIRED = "encryption_required"
     BAD_SDP = "bad_sdp"

@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 from sfu.errors import SfuError
 from sfu.metrics import WorkerReport, families
 from sfu.rpc_messages import WorkerStatistics
+from sfu.values import RoomClass
+from signaling.audit.calls import CallAudit
 from signaling.worker_link import RoomDirectory, WorkerLink
 
 STATISTICS_TIMEOUT_S = 2.0
@@ -28,24 +30,46 @@ class Health:
         directory: RoomDirectory,
         registry: CollectorRegistry,
         may_read_metrics: Callable[[web.Request], bool],
+        audit: CallAudit | None = None,
     ) -> None:
         self._directory = directory
         self._registry = registry
         self._may_read_metrics = may_read_metrics
+        self._audit = audit
 
     async def healthz(self, request: web.Request) -> web.Response:
         """Answer 200 while the event loop runs."""
         return web.Response(text="ok\n")
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Answer 200 when every media worker is connected and adopted, else 503."""
-        workers = {link.address.name: link.is_ready for link in self._directory.links}
-        is_ready = self._directory.is_ready
+        """Answer 200 when every media worker is connected and adopted and kep calls can be audited,
+        else 503. With `?room_class=council` or `kep`: for rooms of that class only, so that a
+        balancer need not take council sessions away for want of kep calls."""
+        asked = request.query.get("room_class")
+        classes = {each: self._is_class_ready(each) for each in self._classes()}
+        if asked is not None and asked not in classes:
+            raise web.HTTPNotFound()
+        is_ready = all(classes.values()) if asked is None else classes[RoomClass(asked)]
         headers = {} if is_ready else {"Retry-After": "1"}
         return web.json_response(
-            {"ready": is_ready, "workers": workers},
+            {
+                "ready": is_ready,
+                "workers": {link.address.name: link.is_ready for link in self._directory.links},
+                "classes": classes,
+                "audit": self._audit is not None and not self._audit.problem,
+            },
             status=200 if is_ready else 503,
             headers=headers,
+        )
+
+    def _classes(self) -> list[RoomClass]:
+        return sorted({link.address.room_class for link in self._directory.links})
+
+    def _is_class_ready(self, room_class: RoomClass) -> bool:
+        links = [link for link in self._directory.links if link.address.room_class is room_class]
+        is_audited = self._audit is not None and not self._audit.problem
+        return all(link.is_ready for link in links) and (
+            room_class is not RoomClass.KEP or is_audited
         )
 
     async def metrics(self, request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from sfu.settings import SettingsError
 from sfu.values import Role, RoomClass
 from signaling import control_plane
 from signaling.accounts.commands import NoSuchPerson, make_administrator
+from signaling.audit import commands as audit_commands
 from signaling.clock import read_clocks
 from signaling.config import Config, load_config
 from signaling.grants import initial_grants
@@ -222,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     promote.add_argument("--email", required=True, help="their confirmed address")
     promote.set_defaults(command=_make_administrator)
+    audit_commands.add_parser(commands, DEFAULT_CONFIG)
     # Everything after it is the load tester's, its options included: no character is special here.
     loadtest = commands.add_parser(
         "loadtest",

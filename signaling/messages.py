@@ -266,6 +266,13 @@ class MediaLost(ServerMessage, frozen=True, kw_only=True, tag="media_lost"):
     """The media worker restarted: make a new RTCPeerConnection and offer again."""
 
 
+class Receipt(ServerMessage, frozen=True, kw_only=True, tag="receipt"):
+    """After `joined` in a kep room: who has the secret may fetch the receipt of this participant's
+    call after its end, with `POST /receipts`. A new one after `resume`; the earlier ones stay good."""
+
+    secret: str
+
+
 class Kicked(ServerMessage, frozen=True, kw_only=True, tag="kicked"):
     reason: str
 
@@ -296,6 +303,7 @@ ServerMessages = (
     | Quality
     | MediaState
     | MediaLost
+    | Receipt
     | Kicked
     | RoomClosed
     | GoingAway

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from recording_policy.rules import verb_of, verbs_of
 from sfu import rpc_messages as rpc
 from sfu.values import ParticipantInfo, RoomClass
 from signaling import messages, session_requests
@@ -29,12 +30,15 @@ from signaling.session_values import (
     CloseSocket,
     Enter,
     Exit,
+    IssueReceipt,
     Membership,
     Output,
     Post,
     Send,
     State,
     Step,
+    VerbRefused,
+    digest,
 )
 from signaling.tokens import TokenGate
 from signaling.wire_json import MessageRefused, decode_client_message
@@ -302,7 +306,14 @@ class RoomSession:
         if attachment.is_resumed:
             # A resumed page may have missed the end of its transport.
             outputs.append(Send(messages.MediaState(state=admission.transport.value)))
+        if state.room_class is RoomClass.KEP:
+            outputs += self._issue_receipt(attachment)
         return outputs + self._tell_held_events(now)
+
+    def _issue_receipt(self, attachment: Attachment) -> list[Output]:
+        secret = self.services.randomness.resume_secret()
+        issued = IssueReceipt(attachment.room, attachment.participant, digest(secret))
+        return [issued, Send(messages.Receipt(secret=secret))]
 
     def _may_be_in_closed_room(self) -> bool:
         """Whether a close that is heard while entering can be about the room that is entered.
@@ -397,7 +408,16 @@ class RoomSession:
         if not self._messages.take(now.monotonic_s):
             return self._refuse_flood(refusal.request_id, now)
         error = messages.Error(id=refusal.request_id, code=refusal.code, message=refusal.detail)
-        return [Send(error)]
+        return [Send(error), *self._tell_verb(refusal.asked_type)]
+
+    def _tell_verb(self, asked_type: str) -> list[Output]:
+        """Let the attempt be audited if the unknown type means a verb that the room's class lacks."""
+        attachment, verb = self.attachment, verb_of(asked_type)
+        if self.state is not State.JOINED or attachment is None or verb is None:
+            return []
+        if verb in verbs_of(attachment.room_class):
+            return []
+        return [VerbRefused(attachment.room, attachment.participant, verb.value)]
 
     def _refuse_flood(self, request_id: int | None, now: Instant) -> list[Output]:
         if not self._patience.take(now.monotonic_s):

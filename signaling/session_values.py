@@ -121,6 +121,24 @@ class TellReason:
 
 
 @dataclass(frozen=True)
+class IssueReceipt:
+    """Who knows the secret of this digest may fetch the participant's receipt of the call."""
+
+    room: str
+    participant: str
+    secret_digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class VerbRefused:
+    """The participant asked for a verb that does not exist in its room."""
+
+    room: str
+    participant: str
+    verb: str
+
+
+@dataclass(frozen=True)
 class CloseSocket:
     """Flush what was sent, then close with this code."""
 
@@ -128,7 +146,10 @@ class CloseSocket:
     reason: str = ""
 
 
-Output = Send | Call | Post | Enter | Attach | Exit | Broadcast | Tell | TellReason | CloseSocket
+AuditOutput = IssueReceipt | VerbRefused
+
+RoomOutput = Enter | Attach | Exit | Broadcast | Tell | TellReason
+Output = Send | Call | Post | RoomOutput | CloseSocket | AuditOutput
 
 CallResult = rpc.Admission | rpc.NegotiationResult | None | RequestError
 

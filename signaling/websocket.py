@@ -20,9 +20,10 @@ from sfu.errors import ErrorCode as SfuErrorCode
 from sfu.errors import SfuError
 from sfu.logs import Log
 from sfu.values import Encryption
+from signaling.audit.calls import CallAudit
 from signaling.clock import Clock
 from signaling.encryption import EncryptionPolicy
-from signaling.errors import request_error_of
+from signaling.errors import RequestError, request_error_of
 from signaling.limits import OutgoingLimits
 from signaling.messages import Error, Joined, ServerMessage
 from signaling.metrics import SignalingMetrics
@@ -35,12 +36,14 @@ from signaling.session_values import (
     CloseSocket,
     Enter,
     Exit,
+    IssueReceipt,
     Membership,
     Output,
     Post,
     Send,
     Tell,
     TellReason,
+    VerbRefused,
 )
 from signaling.wire_json import SharedEncoder
 from signaling.worker_link import RoomDirectory
@@ -67,6 +70,8 @@ class SocketServices:
     outgoing: OutgoingLimits
     encoder: SharedEncoder
     metrics: SignalingMetrics
+    audit: CallAudit | None = None
+    """Of kep calls. None: there are none."""
 
 
 class SocketConnection:
@@ -181,6 +186,8 @@ class SocketConnection:
             if error.code is SfuErrorCode.INTERNAL:
                 log.error("call failed", method=type(request).__name__, detail=str(error))
             return request_error_of(error)
+        except RequestError as error:
+            return error
         return result
 
     # ---- outputs of the session
@@ -196,6 +203,8 @@ class SocketConnection:
                     self._services.directory.post(request)
                 case CloseSocket():
                     self._close(output)
+                case IssueReceipt() | VerbRefused():
+                    self._audit(output)
                 case _:
                     self._apply_in_room(output)
 
@@ -214,6 +223,16 @@ class SocketConnection:
                 rooms.tell(room, participant, message)
             case TellReason(room, participant, reason):
                 rooms.tell_reason(room, participant, reason)
+
+    def _audit(self, output: IssueReceipt | VerbRefused) -> None:
+        audit = self._services.audit
+        if audit is None:
+            return
+        match output:
+            case IssueReceipt(room, participant, secret_digest):
+                audit.receipt_issued(room, participant, secret_digest)
+            case VerbRefused(room, participant, verb):
+                audit.verb_refused(room, verb, "socket", participant)
 
     def _exit(self, output: Exit) -> None:
         directory = self._services.directory

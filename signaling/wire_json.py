@@ -26,11 +26,15 @@ MESSAGE_TYPES = frozenset(
 
 
 class MessageRefused(RequestError):
-    """A text that is no message of ours. `request_id` is its id if one could be read."""
+    """A text that is no message of ours. `request_id` is its id if one could be read, `asked_type` its
+    type if that is the only thing wrong."""
 
-    def __init__(self, code: ErrorCode, detail: str, request_id: int | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, detail: str, request_id: int | None = None, asked_type: str = ""
+    ) -> None:
         super().__init__(code, detail)
         self.request_id = request_id
+        self.asked_type = asked_type
 
 
 def decode_client_message(text: str) -> ClientMessage:
@@ -47,7 +51,9 @@ def decode_client_message(text: str) -> ClientMessage:
     request_id = _request_id(value)
     message_type = value.get("type")
     if isinstance(message_type, str) and message_type not in MESSAGE_TYPES:
-        raise MessageRefused(ErrorCode.UNKNOWN_TYPE, "no such message type", request_id)
+        raise MessageRefused(
+            ErrorCode.UNKNOWN_TYPE, "no such message type", request_id, message_type
+        )
     try:
         # From the text once more, not from `value`: msgspec also refuses lone surrogates.
         message: ClientMessage = _DECODER.decode(text)

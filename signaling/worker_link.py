@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from recording_policy.sandbox import REQUIRED_PROHIBITIONS
+from recording_policy.sandbox import faults_of
 from sfu import rpc_messages as rpc
 from sfu.client import OnEvent, OnState
 from sfu.errors import ResumeRefused, SfuError, UnknownRoom, WorkerUnavailable
 from sfu.logs import Log
 from sfu.values import RoomClass
+from signaling.audit.calls import CallRecorder, not_audited
+from signaling.errors import RequestError
 from signaling.rooms import Listener, RoomEntry, RoomTable
 
 log = Log(__name__)
@@ -58,8 +60,13 @@ MakeClient = Callable[[Path, OnEvent, OnState], WorkerClient]
 class WorkerLink:
     """`run` must be running in a task of the owner."""
 
-    def __init__(self, address: WorkerAddress, rooms: RoomTable, make_client: MakeClient) -> None:
+    def __init__(
+        self, address: WorkerAddress, rooms: RoomTable, make_client: MakeClient,
+        audit: CallRecorder | None = None,
+    ) -> None:  # fmt: skip
+        """`audit`: of kep calls; a kep worker without it is given none."""
         self.address = address
+        self._audit = audit
         self.restarts = 0
         """Restarts of the worker seen by this process."""
         self.ready = asyncio.Event()
@@ -91,6 +98,7 @@ class WorkerLink:
 
         Raises:
             SfuError: refused, or the worker is not there.
+            RequestError: a kep call that cannot be audited.
         """
         if isinstance(request, rpc.Resume) and not self.is_ready:
             raise WorkerUnavailable(detail="its rooms are being restored")
@@ -102,12 +110,20 @@ class WorkerLink:
         assert entry is not None, "invariant: only described rooms are joined"
         await self._open(entry)
         try:
-            return await self._client.call(request)
+            return await self._join(request)
         except UnknownRoom:
             # It was closed in between; opened again it may be joined.
             entry.worker = None
             await self._open(entry)
-            return await self._client.call(request)
+            return await self._join(request)
+
+    async def attest(self) -> rpc.Attestation | None:
+        """Return what the worker's sandbox answers now; None if it is not there."""
+        try:
+            result: rpc.Attestation = await self._client.call(rpc.Attest())
+        except SfuError:
+            return None
+        return result
 
     def post(self, request: rpc.Request) -> None:
         """Do one call some time soon, whatever comes of it."""
@@ -151,25 +167,28 @@ class WorkerLink:
             await self._connections.get()
             if not self._connections.empty():
                 continue
-            missing = self._missing_prohibitions()
-            if missing:
+            faults = self._sandbox_faults()
+            if faults:
                 # Stays unready, so that no kep call is ever placed on it.
-                log.error("worker is not locked down", worker=self.address.name, detail=missing)
+                log.error("worker is not locked down", worker=self.address.name, detail=faults)
                 continue
             try:
                 await self._adopt()
             except WorkerUnavailable as error:
                 # The connection broke again: the next one starts over.
                 log.info("adoption interrupted", worker=self.address.name, detail=str(error))
-            except SfuError as error:
+            except (SfuError, RequestError) as error:
                 log.error("adoption failed", worker=self.address.name, detail=str(error))
 
-    def _missing_prohibitions(self) -> str:
+    def _sandbox_faults(self) -> str:
         """Return what a kep worker has not proved on itself; empty for council workers."""
-        if self.address.room_class is not RoomClass.KEP or self._client.worker is None:
+        if not self._is_kep or self._client.worker is None:
             return ""
-        missing = REQUIRED_PROHIBITIONS.difference(self._client.worker.prohibitions)
-        return ", ".join(sorted(missing))
+        return ", ".join(faults_of(self._client.worker.statement))
+
+    @property
+    def _is_kep(self) -> bool:
+        return self.address.room_class is RoomClass.KEP
 
     async def _adopt(self) -> None:
         was_restarted = self._must_rejoin
@@ -180,6 +199,8 @@ class WorkerLink:
         if self._held_events is not None:
             self._held_events.clear()
         states: list[rpc.RoomState] = await self._client.call(rpc.ListRooms())
+        if self._is_kep and self._audit is not None and self._client.worker is not None:
+            await self._audit.adopt(states, self._client.worker)
         self._rooms.reconcile(self.address.name, states)
         held, self._held_events = self._held_events or [], None
         for event in held:
@@ -193,7 +214,8 @@ class WorkerLink:
     async def _rejoin(self, entry: RoomEntry) -> None:
         """Open the room on the restarted worker and admit whoever still has a socket here."""
         description = entry.description
-        await self._client.call(_opening(entry))
+        if not await self._reopen(entry):
+            return
         hands: list[tuple[int, str]] = []
         for participant, listener in list(entry.attached.items()):
             request = _rejoining(entry, participant, listener)
@@ -263,8 +285,42 @@ class WorkerLink:
 
     async def _open(self, entry: RoomEntry) -> None:
         if entry.worker != self.address.name:
+            await self._audit_opening(entry)
             await self._client.call(_opening(entry))
             entry.worker = self.address.name
+
+    async def _reopen(self, entry: RoomEntry) -> bool:
+        """Open the room of a restarted worker again; not without audit. False: who is in it is told
+        that it is closed, as soon as the worker's rooms are compared."""
+        try:
+            await self._audit_opening(entry)
+        except RequestError as error:
+            log.error("room not opened again", worker=self.address.name, detail=str(error))
+            return False
+        await self._client.call(_opening(entry))
+        return True
+
+    async def _audit_opening(self, entry: RoomEntry) -> None:
+        if entry.description.room_class is not RoomClass.KEP:
+            return
+        if self._audit is None:
+            raise not_audited("no audit")
+        if self._client.worker is None:
+            raise WorkerUnavailable(detail="not connected")
+        await self._audit.opened(entry.description.room, self._client.worker)
+
+    async def _join(self, request: rpc.Join) -> rpc.Admission:
+        """Admit a participant, of a kep room only when that is in the audit log."""
+        if not self._is_kep or self._audit is None:
+            admission: rpc.Admission = await self._client.call(request)
+            return admission
+        await self._audit.joined(request.room, request.participant, request.subject, request.role)
+        try:
+            admission = await self._client.call(request)
+        except SfuError:
+            self._audit.left(request.room, request.participant, "refused")
+            raise
+        return admission
 
 
 class RoomDirectory:
@@ -285,8 +341,16 @@ class RoomDirectory:
 
         Raises:
             SfuError: refused, or no worker can take it.
+            RequestError: a kep call that cannot be audited.
         """
         return await self._link_for(request.room).call(request)
+
+    async def attest(self, worker: str) -> rpc.Attestation | None:
+        """Return what the sandbox of the worker of that name answers now; None if it is away."""
+        for link in self.links:
+            if link.address.name == worker:
+                return await link.attest()
+        return None
 
     def post(self, request: Any) -> None:
         """Do one call some time soon, if the room is anywhere."""

@@ -26,6 +26,8 @@ def main() -> int:
     for name in report.prohibitions:
         tried = dict.fromkeys(call for call, _ in FORBIDDEN_CALLS.get(name, []) if call in numbers)
         print(f"refused  {name}{': ' if tried else ''}{', '.join(tried)}")
+    statement = report.statement
+    print(f"code     {statement.code}, filter {statement.seccomp_filter}")
     print(
         f"LOCKED DOWN  process {os.getpid()}: {len(report.prohibitions)} prohibitions, "
         f"Landlock ABI {report.landlock_abi}, {report.duration_s * 1000:.1f} ms"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recording_policy.sandbox import (
@@ -14,23 +15,12 @@ from recording_policy.sandbox import (
     probes,
     seccomp,
 )
-from recording_policy.sandbox.forbidden import FORBIDDEN_CALLS
-
-REQUIRED_PROHIBITIONS = frozenset(
-    {
-        "grow a file",
-        "leave a core",
-        "gain privileges",
-        "keep capabilities",
-        "landlock: open files",
-        "landlock: create files",
-        "landlock: use TCP",
-        "landlock: reach abstract sockets",
-        "landlock: signal others",
-        *FORBIDDEN_CALLS,
-    }
+from recording_policy.sandbox.code import CodeHashes, hash_code
+from recording_policy.sandbox.statement import (
+    REQUIRED_PROHIBITIONS,
+    SECCOMP_MODE_FILTER,
+    SandboxStatement,
 )
-"""What a kep worker must have proved on itself before it is given a call."""
 
 
 class SandboxRefused(Exception):
@@ -43,28 +33,46 @@ class SandboxReport:
 
     prohibitions: tuple[str, ...]
     """Those tried and refused: all of REQUIRED_PROHIBITIONS."""
-    landlock_abi: int
     duration_s: float
     """Of locking and probing together."""
+    statement: SandboxStatement
+    """The same in full, for others to judge and to keep."""
+
+    @property
+    def landlock_abi(self) -> int:
+        """Version of Landlock in this kernel."""
+        return self.statement.landlock_abi
 
 
-def lock_down() -> SandboxReport:
+def prove_again() -> dict[str, str]:
+    """Return what the kernel answers now, by prohibition, in a process that is locked down."""
+    tried = probes.once_more(kernel.architecture())
+    return {
+        name: ", ".join(sorted({each.text for each in answers.values()}))
+        for name, answers in tried.items()
+    }
+
+
+def lock_down(packages: Sequence[str] = ("recording_policy",)) -> SandboxReport:
     """Lock this process and the threads it will start down, for good, and try each prohibition.
 
     Call it when every file has been read and every socket bound, while there is one thread.
+    `packages`: whose code the statement names by hash.
 
     Raises:
         SandboxRefused: a layer or a prohibition is missing. The process may be half locked: end it.
     """
+    code = hash_code(packages)
     started = time.monotonic()
     try:
-        return _lock_down(started)
+        return _lock_down(code, started)
     except (OSError, kernel.UnknownMachine) as error:
         raise SandboxRefused(f"the kernel refused a layer of the sandbox: {error}") from error
 
 
-def _lock_down(started: float) -> SandboxReport:
+def _lock_down(code: CodeHashes, started: float) -> SandboxReport:
     architecture = kernel.architecture()
+    system = os.uname()
     _check_surroundings(landlock.missing(architecture))
     abi = landlock.abi_version(architecture)
     rules = seccomp.filter_rules(architecture, os.getpid())
@@ -75,14 +83,35 @@ def _lock_down(started: float) -> SandboxReport:
         results = probes.first_round(architecture, witnesses)
     finally:
         witnesses.close()
-    seccomp.install_filter(architecture, rules)
+    limits = privileges.limits()
+    filter_hash = seccomp.install_filter(architecture, rules)
     results |= probes.second_round(architecture)
 
-    faults = [f"{name}: {', '.join(tries)}" for name, tries in results.items() if tries]
+    faults = []
+    for name, answers in results.items():
+        tries = [what for what, answer in answers.items() if not answer.is_refused]
+        faults += [f"{name}: {', '.join(tries)}"] if tries else []
     faults += [f"{name}: not tried" for name in REQUIRED_PROHIBITIONS - results.keys()]
     if faults:
         raise SandboxRefused("not refused by the kernel: " + "; ".join(faults))
-    return SandboxReport(tuple(results), abi, time.monotonic() - started)
+    statement = SandboxStatement(
+        kernel=system.release,
+        machine=system.machine,
+        landlock_abi=abi,
+        landlock_files=landlock.ACCESS_FS_ALL,
+        landlock_tcp=landlock.ACCESS_NET_TCP,
+        landlock_scopes=landlock.SCOPES,
+        seccomp_mode=SECCOMP_MODE_FILTER,
+        seccomp_filter=filter_hash,
+        limits=limits,
+        code=code.python,
+        native=code.native,
+        probes={
+            name: {what: answer.text for what, answer in answers.items()}
+            for name, answers in results.items()
+        },
+    )
+    return SandboxReport(tuple(results), time.monotonic() - started, statement)
 
 
 def _check_surroundings(missing_landlock: str | None) -> None:

@@ -56,6 +56,12 @@ def may_gain_privileges() -> bool:
     return kernel.prctl(kernel.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1
 
 
+def limits() -> dict[str, list[int]]:
+    """Return soft and hard of LIMITS, by their names in /proc/PID/limits."""
+    names = {resource.RLIMIT_FSIZE: "file size", resource.RLIMIT_CORE: "core size"}
+    return {names[limit]: list(resource.getrlimit(limit)) for limit in LIMITS}
+
+
 def has_limits() -> bool:
     """Tell whether LIMITS are zero, soft and hard."""
     return all(resource.getrlimit(limit) == (0, 0) for limit in LIMITS)

@@ -1,5 +1,7 @@
 """The prohibitions, each tried on the process itself. A prohibition holds if every try is refused.
 
+Every try is told with what the kernel answered: the name of an errno, or `held` for what is asked.
+
 Two rounds, since what seccomp refuses never reaches Landlock: the first runs when limits and Landlock
 are on, the second when the filter is.
 """
@@ -13,11 +15,29 @@ import secrets
 import socket
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from recording_policy.sandbox import kernel, privileges
 from recording_policy.sandbox.forbidden import FORBIDDEN_CALLS, Call
 from recording_policy.sandbox.syscalls import Architecture
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one try."""
+
+    text: str
+    """Name of the errno; `done` if nothing refused it; for questions `held` or `not held`."""
+    is_refused: bool
+    """It was refused as it must be."""
+
+
+Answers = dict[str, Answer]
+"""By try."""
+
+
+HELD, DONE = "held", "done"
 
 
 class Witnesses:
@@ -35,19 +55,19 @@ class Witnesses:
         self._listener.close()
 
 
-def first_round(architecture: Architecture, witnesses: Witnesses) -> dict[str, list[str]]:
-    """Return for each prohibition of limits and Landlock what was not refused."""
+def first_round(architecture: Architecture, witnesses: Witnesses) -> dict[str, Answers]:
+    """Return for each prohibition of limits and Landlock what was answered."""
     folders = ("/", "/tmp", "/var/tmp", "/dev/shm", ".")
-    tries: Mapping[str, Mapping[str, Callable[[], bool]]] = {
+    tries: Mapping[str, Mapping[str, Callable[[], Answer]]] = {
         "grow a file": {
             "write to a memory file": lambda: _fails(
                 lambda: os.write(witnesses.memory_file, b"x"), errno.EFBIG
             ),
-            "limits": privileges.has_limits,
+            "limits": lambda: _held(privileges.has_limits()),
         },
-        "leave a core": {"dumpable": lambda: not privileges.is_dumpable()},
-        "gain privileges": {"no-new-privs": lambda: not privileges.may_gain_privileges()},
-        "keep capabilities": {"sets": lambda: not privileges.has_capabilities(architecture)},
+        "leave a core": {"dumpable": lambda: _held(not privileges.is_dumpable())},
+        "gain privileges": {"no-new-privs": lambda: _held(not privileges.may_gain_privileges())},
+        "keep capabilities": {"sets": lambda: _held(not privileges.has_capabilities(architecture))},
         "landlock: open files": {
             "read": lambda: _landlocked(lambda: os.open("/proc/self/status", os.O_RDONLY)),
             "write": lambda: _landlocked(lambda: os.open("/dev/null", os.O_WRONLY)),
@@ -73,52 +93,76 @@ def first_round(architecture: Architecture, witnesses: Witnesses) -> dict[str, l
         },
     }
     return {
-        name: [what for what, is_refused in each.items() if not is_refused()]
-        for name, each in tries.items()
+        name: {what: attempt() for what, attempt in each.items()} for name, each in tries.items()
     }
 
 
-def second_round(architecture: Architecture) -> dict[str, list[str]]:
-    """Return for each prohibition of the filter which calls were not refused."""
-    missing: dict[str, list[str]] = {}
-    for name, calls in FORBIDDEN_CALLS.items():
-        present = [each for each in calls if each[0] in architecture.numbers]
-        missing[name] = [_text(each) for each in present if not _is_filtered(architecture, each)]
-    return missing
+def second_round(architecture: Architecture) -> dict[str, Answers]:
+    """Return for each prohibition of the filter what was answered."""
+    return {
+        name: {
+            _text(each): _filtered(architecture, each)
+            for each in calls
+            if each[0] in architecture.numbers
+        }
+        for name, calls in FORBIDDEN_CALLS.items()
+    }
 
 
-def _is_filtered(architecture: Architecture, call: Call) -> bool:
+def once_more(architecture: Architecture) -> dict[str, Answers]:
+    """Return what is answered now for some prohibitions of the filter: those by which something would
+    be kept. Few, because the kernel logs each."""
+    tried: dict[str, Answers] = {}
+    for name in AGAIN:
+        each = FORBIDDEN_CALLS[name][0]
+        tried[name] = {_text(each): _filtered(architecture, each)}
+    return tried
+
+
+AGAIN = ("open files", "make memory files", "make UDP sockets", "execute programs")
+
+
+def _filtered(architecture: Architecture, call: Call) -> Answer:
     name, arguments = call
     number = architecture.number(name)
     if name == "clone":
-        return _clone_is_refused(number, arguments)
+        return _try_clone(number, arguments)
     wanted = errno.ENOSYS if name == "clone3" else errno.EPERM
-    return kernel.errno_of(number, *arguments) == wanted
+    found = kernel.errno_of(number, *arguments)
+    return Answer(_name_of(found), found == wanted)
 
 
-def _clone_is_refused(number: int, arguments: tuple[kernel.Argument, ...]) -> bool:
+def _try_clone(number: int, arguments: tuple[kernel.Argument, ...]) -> Answer:
     try:
         child = kernel.call(number, *arguments)
     except OSError as error:
-        return error.errno == errno.EPERM
+        return Answer(_name_of(error.errno), error.errno == errno.EPERM)
     if child == 0:
         os._exit(0)
-    return False
+    return Answer(DONE, False)
 
 
 def _text(call: Call) -> str:
     return f"{call[0]}{call[1]}"
 
 
-def _fails(action: Callable[[], object], *refusals: int) -> bool:
+def _held(is_so: bool) -> Answer:
+    return Answer(HELD if is_so else "not held", is_so)
+
+
+def _name_of(number: int | None) -> str:
+    return errno.errorcode.get(number or 0, str(number)) if number else DONE
+
+
+def _fails(action: Callable[[], object], *refusals: int) -> Answer:
     try:
         action()
     except OSError as error:
-        return error.errno in refusals
-    return False
+        return Answer(_name_of(error.errno), error.errno in refusals)
+    return Answer(DONE, False)
 
 
-def _landlocked(action: Callable[[], object]) -> bool:
+def _landlocked(action: Callable[[], object]) -> Answer:
     return _fails(action, errno.EACCES)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 from collections.abc import Iterable
 
 from recording_policy.sandbox import kernel
@@ -68,8 +69,9 @@ def filter_rules(architecture: Architecture, pid: int) -> list[Rule]:
     return rules
 
 
-def install_filter(architecture: Architecture, rules: Iterable[Rule]) -> None:
-    """Put the filter on all threads, present and future, for good. Needs no-new-privs.
+def install_filter(architecture: Architecture, rules: Iterable[Rule]) -> str:
+    """Put the filter on all threads, present and future, for good. Needs no-new-privs. Return the
+    SHA-256 of its program.
 
     Raises:
         OSError: the kernel has no seccomp filters, or a thread has another filter.
@@ -80,6 +82,7 @@ def install_filter(architecture: Architecture, rules: Iterable[Rule]) -> None:
     differing_thread = kernel.call(number, SECCOMP_SET_MODE_FILTER, flags, _packed(program))
     if differing_thread:
         raise OSError(errno.EBUSY, f"thread {differing_thread} has another seccomp filter")
+    return hashlib.sha256(b"".join(step.pack() for step in program)).hexdigest()
 
 
 class _Program(ctypes.Structure):

@@ -82,6 +82,6 @@ def _audit() -> tuple[float, float]:
                 log.append("call_started", facts, is_durable=False)
         written = time.monotonic()
         with path.open("rb") as lines:
-            result = verify(lines, key.public_key())
+            result = verify(lines, key.public_key().public_bytes_raw())
         assert result.kinds["call_started"] == AUDIT_ENTRIES
         return written - started, time.monotonic() - written

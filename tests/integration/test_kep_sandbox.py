@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from recording_policy.sandbox import REQUIRED_PROHIBITIONS
+from recording_policy.sandbox import REQUIRED_PROHIBITIONS, faults_of
+from recording_policy.sandbox.code import hash_code
 from sfu.config import EXIT_UNLOCKED
 from sfu.errors import BadSdp, UnknownRoom
+from sfu.rpc_messages import Attest
 from sfu.values import Kind, RoomClass, TransportState, VideoWish
 from tests.support.aiortc_peer import AiortcPeer, aiortc_peers
 from tests.support.calls import ROOM, Call
@@ -158,6 +160,10 @@ async def test_defects_and_bad_input_are_reported_without_reading_a_file(tmp_pat
         assert text not in running.output, running.output.decode()
 
 
+def status_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
+
+
 async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pipes(
     tmp_path: Path,
 ) -> None:
@@ -187,7 +193,15 @@ async def test_every_thread_is_locked_down_and_holds_nothing_but_sockets_and_pip
 async def test_worker_tells_signaling_what_it_has_proved_and_how_fast(tmp_path: Path) -> None:
     async with kep_worker(tmp_path) as running:
         assert running.call.client.worker is not None
-        assert set(running.call.client.worker.prohibitions) == REQUIRED_PROHIBITIONS
+        statement = running.call.client.worker.statement
+        assert statement is not None and faults_of(statement) == []
+        assert set(statement.probes) == REQUIRED_PROHIBITIONS
+        # What others can see of the process says the same.
+        assert f"Seccomp:\t{statement.seccomp_mode}\n" in status_of(running.pid)
+        hashes = hash_code(("recording_policy", "sfu"))
+        assert (statement.code, statement.native) == (hashes.python, hashes.native)
+        attestation = await running.call.client.call(Attest())
+        assert set(attestation.tried_again.values()) == {"EPERM"}
         statistics = await running.call.client.statistics()
 
     assert statistics.sandbox_prohibitions == len(REQUIRED_PROHIBITIONS)

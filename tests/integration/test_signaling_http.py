@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
@@ -167,8 +168,11 @@ async def test_kep_worker_that_lacks_a_prohibition_never_gets_ready() -> None:
         worker = server.worker(RoomClass.KEP)
         await worker.stop()
         whole = worker.fake.info
+        assert whole.statement is not None
+        probes = {**whole.statement.probes, "execute programs": {"execve": "done"}}
+        statement = dataclasses.replace(whole.statement, probes=probes)
         worker.fake.info = msgspec.structs.replace(
-            whole, incarnation="another", prohibitions=whole.prohibitions[1:]
+            whole, incarnation="another", statement=statement
         )
         await worker.start()
         await until(lambda: not server.control.directory.is_ready)

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from recording_policy.sandbox import REQUIRED_PROHIBITIONS
 from sfu import rpc_messages as rpc
 from sfu.errors import (
     BadSdp,
@@ -34,6 +33,7 @@ from sfu.values import (
     TrackSource,
     TransportState,
 )
+from tests.support.statements import whole_statement
 
 
 @dataclass
@@ -67,7 +67,7 @@ class FakeWorker:
         self.info = rpc.WorkerInfo(
             version=rpc.RPC_VERSION, worker=name, incarnation=incarnation,
             room_class=room_class, capacity=capacity,
-            prohibitions=tuple(REQUIRED_PROHIBITIONS) if room_class is RoomClass.KEP else (),
+            statement=whole_statement() if room_class is RoomClass.KEP else None,
         )  # fmt: skip
         self.rooms: dict[str, FakeRoom] = {}
         self.requests: list[rpc.Request] = []
@@ -215,6 +215,11 @@ class FakeWorker:
             engine_gauges={"rooms": 1}, forwarding_delay=histogram, engine_cpu_time_s=0.25,
         )  # fmt: skip
 
+    def attest(self, request: rpc.Attest) -> rpc.Attestation:
+        return rpc.Attestation(
+            incarnation=self.info.incarnation, tried_again={"open files": "EPERM"}
+        )
+
     # ---- what a test does to the room
 
     def disconnect(self) -> None:
@@ -277,6 +282,7 @@ HANDLERS: dict[type[rpc.Request], Callable[[FakeWorker, Any], Any]] = {
     rpc.SetHand: FakeWorker.set_hand,
     rpc.ListRooms: FakeWorker.list_rooms,
     rpc.Statistics: FakeWorker.statistics,
+    rpc.Attest: FakeWorker.attest,
 }
 
 __all__ = ["FakeWorker", "Grants", "TrackSource"]

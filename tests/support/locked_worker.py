@@ -35,6 +35,7 @@ from recording_policy.sandbox.syscalls import Architecture
 from sfu import worker
 from sfu.config import WorkerConfig
 from sfu.logs import Log, configure_logs
+from tests.support.statements import whole_statement
 
 NEEDLE = b"sabotage"
 HARMLESS = ("write a file", "read a file", "memory file", "UDP", "signal others", "code", "fork")
@@ -173,8 +174,8 @@ def readable() -> None:
 
 def unlocked() -> None:
     """Claim a sandbox that is not there."""
-    report = SandboxReport(tuple(REQUIRED_PROHIBITIONS), 7, 0.0)
-    mock.patch.object(worker, "lock_down", lambda: report).start()
+    report = SandboxReport(tuple(REQUIRED_PROHIBITIONS), 0.0, whole_statement())
+    mock.patch.object(worker, "lock_down", lambda packages: report).start()
 
 
 def main(mode: str) -> int:

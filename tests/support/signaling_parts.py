@@ -25,12 +25,14 @@ from signaling.session_values import (
     CloseSocket,
     Enter,
     Exit,
+    IssueReceipt,
     Membership,
     Output,
     Post,
     Send,
     Tell,
     TellReason,
+    VerbRefused,
 )
 from signaling.tokens import TokenGate, TokenKey
 from tests.support.fake_worker import FakeWorker
@@ -134,6 +136,7 @@ class Socket:
         self.session = RoomSession(world.services, world.clock())
         self.sent: list[dict[str, Any]] = []
         self.closed: CloseSocket | None = None
+        self.audited: list[IssueReceipt | VerbRefused] = []
         self.joined: dict[str, Any] = {}
         self.holds_calls = False
         """Calls wait in `held` until `do_held`."""
@@ -212,6 +215,8 @@ class Socket:
                     self._post(request)
                 case CloseSocket():
                     self.closed = output
+                case IssueReceipt() | VerbRefused():
+                    self.audited.append(output)
                 case _:
                     self._apply_in_room(output)
 

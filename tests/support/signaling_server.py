@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from sfu.rpc import RpcServer
 from sfu.values import Role, RoomClass
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
+from signaling.audit.config import AuditConfig
+from signaling.audit.service import AuditService
 from signaling.clock import read_clocks
 from signaling.demo import DemoSettings
 from signaling.limits import OutgoingLimits, SessionLimits
@@ -31,6 +34,7 @@ from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
 from tests.support.fake_worker import FakeWorker
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
+
 
 TEMPLATES = {
     "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
@@ -88,15 +92,19 @@ class ControlPlane:
     """One control-plane process's worth: it can be stopped and started again on the same port."""
 
     def __init__(self, workers: list[WorkerProcess], folder: Path, key: TokenKey,
-                 settings: AppSettings, randomness: Randomness, port: int = 0) -> None:  # fmt: skip
+                 settings: AppSettings, randomness: Randomness, port: int = 0, *,
+                 audit: AuditConfig) -> None:  # fmt: skip
         self.key = key
         self.port = port
         addresses = [
             WorkerAddress(each.room_class.value, each.room_class, each.path) for each in workers
         ]
         table = RoomTable([COUNCIL_ROOM, KEP_ROOM])
-        links = [WorkerLink(address, table, make_client) for address in addresses]
+        self.audit = AuditService(audit, folder, read_clocks)
+        links = [WorkerLink(address, table, make_client, self.audit.calls) for address in addresses]
         self.directory = RoomDirectory(table, links)
+        table.watch_kep = self.audit.calls.handle_event
+        self.audit.calls.attest = self.directory.attest
         registry = CollectorRegistry()
         parts = AppParts(
             directory=self.directory,
@@ -106,25 +114,46 @@ class ControlPlane:
             folders=WebFolders(folder / "templates", folder / "static"),
             registry=registry,
             metrics=SignalingMetrics(registry),
+            audit=self.audit,
         )
-        self._runner = web.AppRunner(make_app(settings, parts), access_log=None, shutdown_timeout=1)
-        self._task: asyncio.Task[None] | None = None
+        self.app = make_app(settings, parts)
+        self._extra: dict[str, Any] = {}
+        self.app.router.add_post("/rooms/{room}/recording", self._do_extra)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1)
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Listen, and wait until the workers are adopted."""
-        self._task = asyncio.create_task(self.directory.run())
+    async def start(self, *, wait_for_audit: bool = True) -> None:
+        """Listen, and wait until the workers are adopted and kep calls may begin."""
+        self._tasks = [
+            asyncio.create_task(self.directory.run()),
+            asyncio.create_task(self.audit.run()),
+        ]
+        if wait_for_audit:
+            await self.audit.writer.wait_open()
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         await until(lambda: self.directory.is_ready)
 
+    def extra_route(self, path: str, handler: Any) -> None:
+        """Let the route that tests have beside the application's own do something."""
+        self._extra[path] = handler
+
+    async def _do_extra(self, request: web.Request) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        handler = self._extra.get(resource.canonical if resource is not None else "")
+        if handler is None:
+            raise web.HTTPNotFound()
+        response: web.StreamResponse = await handler(request)
+        return response
+
     async def stop(self, *, crash: bool = False) -> None:
         """Stop as a service does, or as a killed process does: no goodbye, sockets cut."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         if crash and self._runner.server is not None:
             for handler in list(self._runner.server.connections):
                 if handler.transport is not None:
@@ -144,11 +173,12 @@ class Server:
     settings: AppSettings
     randomness: Randomness = field(default_factory=SystemRandomness)
     key: TokenKey = field(default_factory=TokenKey.generate)
+    audit: AuditConfig = field(default_factory=AuditConfig)
 
     def __post_init__(self) -> None:
         self.workers = [WorkerProcess(each, self.folder / "run") for each in RoomClass]
         self.control = ControlPlane(
-            self.workers, self.folder, self.key, self.settings, self.randomness
+            self.workers, self.folder, self.key, self.settings, self.randomness, audit=self.audit
         )
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
 
@@ -162,8 +192,9 @@ class Server:
             worker.fake.disconnect()
         port = self.control.port
         self.control = ControlPlane(
-            self.workers, self.folder, self.key, self.settings, self.randomness, port
-        )
+            self.workers, self.folder, self.key, self.settings, self.randomness, port,
+            audit=self.audit,
+        )  # fmt: skip
         await self.control.start()
 
     def token(self, *, room: str = COUNCIL_ROOM.room, name: str = "Άννα",
@@ -269,23 +300,26 @@ def default_settings() -> AppSettings:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    randomness: Randomness | None = None, **changes: Any
-) -> AsyncIterator[Server]:
+    randomness: Randomness | None = None, *, audit: AuditConfig | None = None,
+    wait_for_audit: bool = True, **changes: Any,
+) -> AsyncIterator[Server]:  # fmt: skip
     """Run workers and a control plane; `changes` are to the settings."""
     with tempfile.TemporaryDirectory(prefix="syn") as name:
         folder = Path(name)
-        (folder / "templates").mkdir()
+        shutil.copytree(WebFolders.of_package().templates, folder / "templates")
         (folder / "static").mkdir()
         (folder / "static" / "main.js").write_text("export {};\n")
         (folder / "outside.txt").write_text("outside")
         for template, text in TEMPLATES.items():
             (folder / "templates" / template).write_text(text)
         settings = replace(default_settings(), **changes)
-        server = Server(folder, settings, randomness or SystemRandomness())
+        server = Server(
+            folder, settings, randomness or SystemRandomness(), audit=audit or AuditConfig()
+        )
         try:
             for worker in server.workers:
                 await worker.start()
-            await server.control.start()
+            await server.control.start(wait_for_audit=wait_for_audit)
             yield server
         finally:
             await server.http.close()

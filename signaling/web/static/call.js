@@ -40,6 +40,8 @@ export class Call extends EventTarget {
   /** @type {MediaConnection | null} */
   media = null;
   roundTripMs = 0;
+  /** Secret of the receipt of a kep call; kept nowhere else. */
+  receiptSecret = '';
   /** Tile key → mid. @type {Map<string, string>} */
   assignment = new Map();
   /** @type {readonly Wanted[]} */
@@ -190,6 +192,7 @@ export class Call extends EventTarget {
   #act(before, message) {
     if (message.type === 'media_lost') this.#startMedia();
     if (message.type === 'peer_keys') this.encryption?.handleKeys(message.participant, message.payload);
+    if (message.type === 'receipt') this.receiptSecret = message.secret;
     if (message.type === 'media_state') this.#handleMediaState(message.state);
     if (message.type === 'grants_changed') this.own.applyGrants(message.grants);
     if (message.type === 'kicked' || message.type === 'room_closed') this.#end(message.type, message.reason);

@@ -83,7 +83,7 @@ async function join(entry) {
     room.close();
     byId('before').hidden = true;
     byId('outside').hidden = false;
-    showEnded(code, reason, translate);
+    showEnded(code, reason, translate, call.receiptSecret);
   });
   try {
     await call.join();

@@ -121,6 +121,7 @@
  *   | { type: 'quality', participants: ConnectionQuality[] }
  *   | { type: 'media_state', state: string }
  *   | { type: 'media_lost' }
+ *   | { type: 'receipt', secret: string }
  *   | { type: 'kicked', reason: string }
  *   | { type: 'room_closed', reason: string }
  *   | { type: 'going_away', retry_after_ms: number }} Notification

@@ -18,6 +18,7 @@ const PASSING_CODES = new Set([
   'disconnected',
   'timeout',
   'room_unavailable',
+  'audit_unavailable',
   'rate_limited',
   'internal',
 ]);

@@ -64,6 +64,7 @@ export const TEXTS = {
   'join.failed': ['Η είσοδος δεν ήταν δυνατή', 'You could not join'],
   'join.unreachable': ['Ο διακομιστής δεν απαντά. Ελέγξτε τη σύνδεσή σας στο διαδίκτυο και δοκιμάστε ξανά.', 'The server does not answer. Check your internet connection and try again.'],
   'join.room_full': ['Η αίθουσα είναι πλήρης. Δοκιμάστε ξανά σε λίγο.', 'The room is full. Try again in a while.'],
+  'join.audit_unavailable': ['Η κλήση δεν μπορεί να ξεκινήσει, επειδή δεν είναι διαθέσιμο το αρχείο ελέγχου. Δοκιμάστε ξανά σε λίγο.', 'The call cannot start, because the audit log is not available. Try again in a while.'],
   'join.room_unavailable': ['Η υπηρεσία δεν είναι προσωρινά διαθέσιμη. Δοκιμάστε ξανά σε λίγο.', 'The service is temporarily unavailable. Try again in a while.'],
   'join.wrong_room': ['Η αίθουσα δεν υπάρχει ή έχει κλείσει.', 'The room does not exist or has been closed.'],
   'join.rate_limited': ['Πολλές προσπάθειες μαζί. Περιμένετε λίγο και δοκιμάστε ξανά.', 'Too many attempts. Wait a little and try again.'],
@@ -239,6 +240,8 @@ export const TEXTS = {
   'ended.unsupported_protocol': ['Η σελίδα άλλαξε έκδοση', 'This page has a new version'],
   'ended.unsupported_protocol_text': ['Ανανεώστε τη σελίδα και μπείτε ξανά.', 'Reload the page and join again.'],
   'ended.reason': ['Αιτία: {reason}', 'Reason: {reason}'],
+  'ended.receipt': ['Απόδειξη κλήσης', 'Receipt of the call'],
+  'ended.receipt_text': ['Η απόδειξη δείχνει πότε έγινε η κλήση και τι αποδεικνύει ότι δεν καταγράφηκε. Ανοίξτε την τώρα: αυτή η σελίδα δεν κρατά τον κωδικό της.', 'The receipt shows when the call took place and what proves that it was not recorded. Open it now: this page does not keep its code.'],
   'ended.rejoin': ['Είσοδος ξανά', 'Join again'],
   'ended.home': ['Αρχική σελίδα', 'Home page'],
 };

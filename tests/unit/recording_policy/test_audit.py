@@ -42,7 +42,7 @@ def new_log(path: Path, **options: int) -> AuditLog:
 
 def verified(path: Path, anchors: dict[int, str] | None = None) -> Verified:
     with path.open("rb") as lines:
-        return verify(lines, KEY.public_key(), anchors)
+        return verify(lines, KEY.public_key().public_bytes_raw(), anchors)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_truncation_and_roll_back_are_found_by_an_anchor(log_path: Path) -> None
 
 def test_log_of_another_key_is_wrong(log_path: Path) -> None:
     with log_path.open("rb") as lines, pytest.raises(LogIsWrong, match="line 2: the signature"):
-        verify(lines, Ed25519PrivateKey.generate().public_key())
+        verify(lines, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
 
 
 def test_second_writer_is_refused_until_the_first_is_done(log_path: Path) -> None:

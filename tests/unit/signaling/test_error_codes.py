@@ -17,8 +17,18 @@ from sfu.errors import (
     WorkerUnavailable,
 )
 from sfu.values import Role
+from signaling.audit.calls import not_audited
 from signaling.errors import ErrorCode, request_error_of
 from tests.support.signaling_parts import KEP_ROOM, SDP, Socket, World
+
+
+def refused_entry(world: World) -> Socket:
+    socket = world.socket()
+    socket.holds_calls = True
+    token = world.token(room=KEP_ROOM.room, role=Role.CITIZEN)
+    socket.send(type="join", id=1, token=token)
+    socket.apply(socket.session.handle_call_result(not_audited("disk full"), world.clock()))
+    return socket
 
 
 def refused_by_worker(error: SfuError) -> Callable[[World], Socket]:
@@ -114,6 +124,7 @@ PROVOKE: dict[ErrorCode, Callable[[World], Socket]] = {
     ErrorCode.UNKNOWN_PARTICIPANT: sent_when_joined(type="kick", participant="nobody"),
     ErrorCode.RATE_LIMITED: flooding,
     ErrorCode.ROOM_UNAVAILABLE: refused_by_worker(WorkerUnavailable(detail="restarting")),
+    ErrorCode.AUDIT_UNAVAILABLE: refused_entry,
     ErrorCode.ROOM_FULL: refused_by_worker(RoomFull(room="r", capacity=1)),
     ErrorCode.BAD_SDP: sent_when_joined(type="offer", sdp="x"),
     ErrorCode.UNSUPPORTED_SDP: refused_by_worker(UnsupportedSdp(detail="no codec")),

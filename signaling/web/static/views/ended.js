@@ -9,8 +9,13 @@ const WITH_TEXT = new Set(['replaced', 'resume_failed', 'unsupported_protocol'])
 /** Joining again is pointless where the meeting is over, and not ours to offer to who was removed. */
 const MAY_REJOIN = new Set(['left', 'replaced', 'resume_failed', 'unsupported_protocol']);
 
-/** @param {string} code @param {string} reason From the moderator, as text. @param {Translate} translate */
-export function showEnded(code, reason, translate) {
+/**
+ * @param {string} code
+ * @param {string} reason From the moderator, as text.
+ * @param {Translate} translate
+ * @param {string} [receiptSecret] Of a kep call.
+ */
+export function showEnded(code, reason, translate, receiptSecret = '') {
   const known = KNOWN.has(code) ? code : 'resume_failed';
   const root = byId('ended');
   const title = byId('ended-title');
@@ -30,8 +35,20 @@ export function showEnded(code, reason, translate) {
   const home = element('a', { class: 'govgr-link', href: '/' }, translate('ended.home'));
   byId('ended-body').replaceChildren(
     ...paragraphs,
+    ...(receiptSecret === '' ? [] : [receiptForm(receiptSecret, translate)]),
     element('div', { class: 'ended-actions' }, MAY_REJOIN.has(known) && rejoin, home),
   );
   root.hidden = false;
   title.focus();
+}
+
+/** The secret goes in the body of the request: never into an address. @param {string} secret @param {Translate} translate */
+function receiptForm(secret, translate) {
+  return element(
+    'form',
+    { method: 'post', action: '/receipts', target: '_blank', class: 'ended-receipt' },
+    element('p', { class: 'govgr-body' }, translate('ended.receipt_text')),
+    element('input', { type: 'hidden', name: 'secret', value: secret }),
+    element('button', { type: 'submit', class: 'govgr-btn govgr-btn-secondary' }, translate('ended.receipt')),
+  );
 }
