@@ -112,7 +112,7 @@ async def grant(
     return assignment
 
 
-def _keps_of(person_id: str, column: InstrumentedAttribute[str]) -> Select[tuple[str]]:
+def _keps_of(person_id: str, column: InstrumentedAttribute[str]) -> Select[str]:
     """Whoever is not linked to an account yet is known by their confirmed address."""
     address = select(func.lower(Person.email)).where(Person.id == person_id).scalar_subquery()
     return (

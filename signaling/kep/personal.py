@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from signaling.kep.values import SpecialRequirement
-from signaling.storage.models import Appointment
+from signaling.storage.models import Appointment, AppointmentGuest
 from signaling.vault import Vault
 
 
@@ -30,6 +30,14 @@ class Needs(msgspec.Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return bool(self.kinds or self.note)
+
+
+class GuestData(msgspec.Struct, frozen=True):
+    """A third person (R60)."""
+
+    name: str
+    token: str
+    """Of the mailed link."""
 
 
 class PersonalVault:
@@ -70,14 +78,16 @@ class PersonalVault:
         text = self._vault.decrypt(appointment.needs, f"appointment-needs:{appointment.id}")
         return msgspec.json.decode(text, type=Needs)
 
-    def seal_name(self, guest_id: str, name: str) -> bytes:
-        """Return the name of a third person encrypted."""
-        return self._vault.encrypt(name, f"appointment-guest:{guest_id}")
+    def seal_guest(self, guest_id: str, data: GuestData) -> bytes:
+        """Return what is kept of a third person encrypted."""
+        text = msgspec.json.encode(data).decode()
+        return self._vault.encrypt(text, f"appointment-guest:{guest_id}")
 
-    def open_name(self, guest_id: str, sealed: bytes) -> str:
-        """Return the name of a third person.
+    def open_guest(self, guest: AppointmentGuest) -> GuestData:
+        """Return what is kept of a third person.
 
         Raises:
             VaultError: altered, or of another key.
         """
-        return self._vault.decrypt(sealed, f"appointment-guest:{guest_id}")
+        text = self._vault.decrypt(guest.personal, f"appointment-guest:{guest.id}")
+        return msgspec.json.decode(text, type=GuestData)

@@ -116,8 +116,8 @@ class AppointmentGuest(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     appointment_id: Mapped[str] = mapped_column(Id, ForeignKey("appointments.id"))
-    name: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted."""
+    personal: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted `GuestData` (signaling.kep.personal)."""
     email: Mapped[str] = mapped_column(String(EMAIL_LENGTH))
     """Lower case. Who comes must have it confirmed as their own, unless they are `person_id`."""
     person_id: Mapped[str | None] = mapped_column(Id, ForeignKey("people.id"))

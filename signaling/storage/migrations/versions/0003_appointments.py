@@ -292,7 +292,7 @@ def _create_appointment_guests() -> None:
         "appointment_guests",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("appointment_id", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("personal", sa.LargeBinary(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=True),
         sa.Column("token_hash", sa.String(length=64), nullable=False),

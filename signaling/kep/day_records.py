@@ -1,0 +1,157 @@
+"""Records of what is taken: steps, which no two appointments can share, and the day they sum up to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+import msgspec
+from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from signaling.kep.availability import Busy
+from signaling.kep.day_steps import bits, day_of, midnight_step, step_of
+from signaling.kep.plans import Plans
+from signaling.storage.models import Appointment, AppointmentStep, KepDay
+
+_MASKS = msgspec.json.Decoder(dict[str, str])
+
+
+async def read_taken(
+    session: AsyncSession, kep_ids: Collection[str] | None, first: date, last: date
+) -> Mapping[int, Mapping[str, int]]:
+    """Return how many steps are taken, by ordinal of the day and ΚΕΠ; None: of all ΚΕΠ."""
+    query = select(KepDay.day, KepDay.kep_id, KepDay.taken).where(
+        KepDay.day.between(first.toordinal(), last.toordinal())
+    )
+    if kep_ids is not None:
+        query = query.where(KepDay.kep_id.in_(kep_ids))
+    found: dict[int, dict[str, int]] = {}
+    for day, kep_id, taken in await session.execute(query):
+        found.setdefault(day, {})[kep_id] = taken
+    return found
+
+
+async def read_busy(
+    session: AsyncSession, day: date, kep_ids: Collection[str] | None
+) -> Mapping[str, Busy]:
+    """Return what is taken on one day, by ΚΕΠ; None: of all."""
+    query = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == day.toordinal())
+    if kep_ids is not None:
+        query = query.where(KepDay.kep_id.in_(kep_ids))
+    return {kep_id: decode_busy(text) for kep_id, text in await session.execute(query)}
+
+
+async def lock_day(
+    session: AsyncSession, kep_id: str, day: date, *, skip_locked: bool = False
+) -> Busy | None:
+    """Return what is taken there now; until the transaction ends nobody else changes it.
+
+    None: somebody else holds it (with `skip_locked` only).
+    """
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = {"day": day.toordinal(), "kep_id": kep_id, "taken": 0, "busy": "{}"}
+    query = (
+        select(KepDay.busy)
+        .where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
+        .with_for_update(skip_locked=skip_locked)
+    )
+    text = await session.scalar(query)
+    if text is None:
+        # Not there yet, or held: a second one who inserts waits for the first.
+        added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
+        if skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
+            return None
+        await session.execute(added)
+        text = await session.scalar(query)
+    return decode_busy(text) if text is not None else None
+
+
+async def take(
+    session: AsyncSession, appointment: Appointment, length_and_gap: int, busy: Busy
+) -> None:
+    """Take the appointment's time, from its start on. `busy` is the day, which must be locked.
+
+    Raises:
+        IntegrityError: a step is taken already; the caller's savepoint undoes the others.
+    """
+    first = step_of(appointment.starts_at)
+    steps = range(first, first + length_and_gap)
+    await session.execute(
+        insert(AppointmentStep),
+        [
+            {
+                "employee_id": appointment.employee_id,
+                "workstation_id": appointment.workstation_id,
+                "step": step,
+                "appointment_id": appointment.id,
+            }
+            for step in steps
+        ],
+    )
+    await _change_day(session, appointment, steps, busy, is_taken=True)
+
+
+async def free(session: AsyncSession, appointment: Appointment) -> None:
+    """Give the appointment's time back: it can be booked again with the end of the transaction."""
+    day = day_of(step_of(appointment.starts_at))
+    busy = await lock_day(session, appointment.kep_id, day)
+    assert busy is not None, "invariant: a lock that waits is got"
+    of_appointment = AppointmentStep.appointment_id == appointment.id
+    steps = sorted(await session.scalars(select(AppointmentStep.step).where(of_appointment)))
+    if steps:
+        await session.execute(delete(AppointmentStep).where(of_appointment))
+        await _change_day(session, appointment, steps, busy, is_taken=False)
+
+
+async def recount(session: AsyncSession, plans: Plans, kep_id: str, today: date) -> None:
+    """Count again what is taken of the time that a ΚΕΠ now offers: a search relies on it.
+
+    To be called when its hours or shifts have changed: appointments may lie outside them now.
+    """
+    kep = plans.keps.get(kep_id)
+    if kep is None:
+        return
+    rows = await session.execute(
+        select(KepDay.day, KepDay.busy)
+        .where(KepDay.kep_id == kep_id, KepDay.day >= today.toordinal())
+        .with_for_update()
+    )
+    for ordinal, text in rows.all():
+        busy, windows = decode_busy(text), plans.on(kep, date.fromordinal(ordinal)).windows
+        taken = sum((busy.get(each.employee_id, 0) & each.mask).bit_count() for each in windows)
+        await session.execute(
+            update(KepDay).where(KepDay.day == ordinal, KepDay.kep_id == kep_id).values(taken=taken)
+        )
+
+
+async def _change_day(
+    session: AsyncSession, appointment: Appointment, steps: Sequence[int], busy: Busy, *,
+    is_taken: bool,
+) -> None:  # fmt: skip
+    day, masks = day_of(steps[0]), dict(busy)
+    change = bits(steps[0] - midnight_step(day), len(steps))
+    for key in (appointment.employee_id, appointment.workstation_id):
+        mask = masks.get(key, 0)
+        masks[key] = mask | change if is_taken else mask & ~change
+    count = len(steps) if is_taken else -len(steps)
+    await session.execute(
+        update(KepDay)
+        .where(KepDay.day == day.toordinal(), KepDay.kep_id == appointment.kep_id)
+        .values(busy=encode_busy(masks), taken=KepDay.taken + count)
+    )
+
+
+def encode_busy(masks: Busy) -> str:
+    """Return masks as they are stored."""
+    return msgspec.json.encode({key: f"{mask:x}" for key, mask in masks.items() if mask}).decode()
+
+
+def decode_busy(text: str) -> Busy:
+    """Return masks as they are reckoned with."""
+    return {key: int(mask, 16) for key, mask in _MASKS.decode(text).items()}
+
+
+def _is_there(kep_id: str, day: date) -> Select[int]:
+    return select(KepDay.day).where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
