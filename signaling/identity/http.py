@@ -35,6 +35,15 @@ class ProviderHttp:
         """As `get`."""
         return await self._request("POST", url, data=form, headers={"Accept": "application/json"})
 
+    async def post_json(
+        self, url: str, body: Mapping[str, Any], *, user: str, password: str
+    ) -> tuple[int, bytes]:
+        """As `get`, with HTTP Basic authentication."""
+        credentials = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
+        return await self._request(
+            "POST", url, json=dict(body), headers={"Authorization": credentials}
+        )
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:

@@ -21,6 +21,7 @@ from signaling.storage.models.kep import (
     KepWorkstation,
     Municipality,
 )
+from signaling.storage.models.kep_calls import KepCallRecord
 from signaling.storage.models.people import (
     EmailConfirmation,
     Person,
@@ -58,6 +59,7 @@ __all__ = [
     "Invitation",
     "Kep",
     "KepAbsence",
+    "KepCallRecord",
     "KepDay",
     "KepEmployee",
     "KepHours",
