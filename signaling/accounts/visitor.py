@@ -17,7 +17,7 @@ from signaling.accounts.rights import may_somewhere as may_somewhere_of
 from signaling.accounts.web_sessions import WebSessions
 from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Person, TermsAcceptance
-from signaling.vault import Vault
+from signaling.vault import Vault, token_hash
 
 FORM_FIELD = "csrf"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -90,6 +90,8 @@ class Visitors:
         self._is_https = is_https
         # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain HTTP can set it.
         self.cookie_name = "__Host-session" if is_https else "session"
+        self.guest_cookie_name = "__Host-guest" if is_https else "guest"
+        """Of people who wait at a door without having signed in."""
 
     async def of(self, request: web.Request) -> Visitor:
         """Return who is asking.
@@ -141,6 +143,16 @@ class Visitors:
         if not hmac.compare_digest(sent, visitor.form_token.encode()):
             raise web.HTTPForbidden(text="stale_form")
         return visitor, form
+
+    def holders(self, request: web.Request) -> frozenset[str]:
+        """Return the hashes of the cookies by which a browser can be told from others.
+
+        They prove nothing about who it is: a ticket that was given to one of them does.
+        """
+        names = (self.cookie_name, self.guest_cookie_name)
+        return frozenset(
+            token_hash(request.cookies[name]) for name in names if request.cookies.get(name)
+        )
 
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""

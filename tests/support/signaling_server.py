@@ -19,7 +19,7 @@ from sfu.client import SfuClient
 from sfu.rpc import RpcServer
 from sfu.values import Role, RoomClass
 from signaling.addresses import parse_networks
-from signaling.app import AppParts, AppSettings, make_app
+from signaling.app import AppParts, AppSettings, make_app, make_doors
 from signaling.clock import read_clocks
 from signaling.demo import DemoSettings
 from signaling.limits import OutgoingLimits, SessionLimits
@@ -98,6 +98,7 @@ class ControlPlane:
         links = [WorkerLink(address, table, make_client) for address in addresses]
         self.directory = RoomDirectory(table, links)
         registry = CollectorRegistry()
+        self.doors = make_doors(self.directory, key, randomness, read_clocks)
         parts = AppParts(
             directory=self.directory,
             key=key,
@@ -106,6 +107,8 @@ class ControlPlane:
             folders=WebFolders(folder / "templates", folder / "static"),
             registry=registry,
             metrics=SignalingMetrics(registry),
+            doors=self.doors,
+            holders_of=lambda request: frozenset(request.headers.getall("X-Test-Browser", [])),
         )
         self._runner = web.AppRunner(make_app(settings, parts), access_log=None, shutdown_timeout=1)
         self._task: asyncio.Task[None] | None = None
@@ -178,10 +181,10 @@ class Server:
             now=read_clocks(),
         )
 
-    async def connect(self, **headers: str) -> Client:
+    async def connect(self, path: str = "/ws", **headers: str) -> Client:
         headers.setdefault("Origin", "http://own.test")
         socket = await self.http.ws_connect(
-            f"{self.control.url}/ws", headers=headers, max_msg_size=0, autoping=True
+            f"{self.control.url}{path}", headers=headers, max_msg_size=0, autoping=True
         )
         return Client(socket)
 
