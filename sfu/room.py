@@ -94,6 +94,7 @@ class Room:
             room_class=self._config.room_class,
             title=self._config.title,
             participants=[self._info(participant) for participant in self._participants.values()],
+            subjects={participant: subject for subject, participant in self._by_subject.items()},
         )
 
     def admission(self, participant_id: str) -> messages.Admission:
@@ -144,7 +145,9 @@ class Room:
         room = self._config.room
         return [
             *outputs,
-            messages.ParticipantJoined(room=room, participant=self._info(participant)),
+            messages.ParticipantJoined(
+                room=room, participant=self._info(participant), subject=participant.subject
+            ),
             *self._tell_speakers(),
         ]
 

@@ -174,6 +174,8 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     room_class: RoomClass
     title: str
     participants: list[ParticipantInfo]
+    subjects: dict[str, str] = {}
+    """Participant → pseudonymous id of the person, as `Join` had it. Never told to clients."""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,6 +261,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 class ParticipantJoined(Event, frozen=True, kw_only=True, tag="participant_joined"):
     participant: ParticipantInfo
+    subject: str = ""
+    """As `Join` had it. Never told to clients."""
 
 
 class ParticipantUpdated(Event, frozen=True, kw_only=True, tag="participant_updated"):
@@ -268,7 +272,7 @@ class ParticipantUpdated(Event, frozen=True, kw_only=True, tag="participant_upda
 class ParticipantLeft(Event, frozen=True, kw_only=True, tag="participant_left"):
     participant: Identifier
     reason: str
-    """left, lost, kicked, replaced, closed."""
+    """left, lost, kicked, replaced, moved_back, closed."""
 
 
 class SpeakersChanged(Event, frozen=True, kw_only=True, tag="speakers_changed"):

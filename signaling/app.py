@@ -14,6 +14,9 @@ from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
 from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
+from signaling.door.door_socket import DoorConnection, DoorSocketServices, HoldersOf, no_holders
+from signaling.door.doors import DoorParts, Doors
+from signaling.frame_socket import FrameServices, SocketEndpoint
 from signaling.health import Health
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
@@ -23,7 +26,7 @@ from signaling.randomness import Randomness
 from signaling.rendering import Renderer
 from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
-from signaling.websocket import SocketEndpoint, SocketServices
+from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
 from signaling.worker_link import RoomDirectory
 
@@ -65,6 +68,10 @@ class AppParts:
     """None: there are rooms only."""
     audit: AuditService | None = None
     """None: there are no kep calls."""
+    doors: Doors | None = None
+    """Of the directory's rooms; None: made here."""
+    holders_of: HoldersOf = no_holders
+    """Tells browsers apart at the door."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
@@ -76,10 +83,17 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
     pages = Pages(renderer, rooms, demo_rooms, room_page, visitor_of)
-    endpoint = _make_endpoint(settings, parts)
+    doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
+    frames = FrameServices(
+        clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
+        metrics=parts.metrics,
+    )  # fmt: skip
+    endpoint = _make_endpoint(settings, parts, doors, frames)
+    door = _make_door(settings, doors, frames, parts)
+    parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
     health = Health(
         parts.directory, parts.registry, _metrics_guard(settings),
-        parts.audit.calls if parts.audit is not None else None,
+        audit.calls if audit is not None else None,
     )  # fmt: skip
     app = web.Application(
         middlewares=[
@@ -95,6 +109,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     app.router.add_get("/", pages.home)
     app.router.add_get("/rooms/{room}", pages.room)
     app.router.add_get("/ws", endpoint.handle, allow_head=False)
+    app.router.add_get("/door", door.handle, allow_head=False)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
@@ -121,15 +136,31 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
 
     async def say_goodbye(_: web.Application) -> None:
         endpoint.handle_shutdown()
+        door.handle_shutdown()
 
     app.on_shutdown.append(say_goodbye)
     return app
 
 
-def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
+def make_doors(
+    directory: RoomDirectory, key: TokenKey, randomness: Randomness, clock: Clock
+) -> Doors:
+    """Return the doors of the directory's rooms; none is open yet."""
+    return Doors(
+        DoorParts(
+            rooms=directory.rooms, key=key, randomness=randomness, clock=clock,
+            call=directory.call,
+        )
+    )  # fmt: skip
+
+
+def _make_endpoint(
+    settings: AppSettings, parts: AppParts, doors: Doors, frames: FrameServices
+) -> SocketEndpoint:
     sessions = SessionServices(
         gate=TokenGate(parts.key, started=parts.clock()),
         rooms=parts.directory.rooms,
+        board=doors,
         randomness=parts.randomness,
         limits=settings.session_limits,
         max_video_streams=settings.max_video_streams,
@@ -138,13 +169,23 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
     services = SocketServices(
         sessions=sessions,
         directory=parts.directory,
-        clock=parts.clock,
-        outgoing=settings.outgoing_limits,
-        encoder=SharedEncoder(),
-        metrics=parts.metrics,
+        doors=doors,
+        frames=frames,
         audit=parts.audit.calls if parts.audit is not None else None,
     )
-    return SocketEndpoint(services, settings.origins)
+    return SocketEndpoint(
+        lambda request, socket: SocketConnection(services, socket, request.transport),
+        settings.origins,
+    )
+
+
+def _make_door(
+    settings: AppSettings, doors: Doors, frames: FrameServices, parts: AppParts
+) -> SocketEndpoint:
+    services = DoorSocketServices(doors, frames, settings.session_limits, parts.holders_of)
+    return SocketEndpoint(
+        lambda request, socket: DoorConnection(services, request, socket), settings.origins
+    )
 
 
 def _verb_refused(audit: AuditService) -> Callable[[str, str], None]:

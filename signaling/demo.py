@@ -11,12 +11,12 @@ from aiohttp import web
 
 from sfu.values import Identifier, Role
 from signaling.clock import Clock
+from signaling.frame_socket import is_own_origin
 from signaling.grants import initial_grants
 from signaling.randomness import Randomness
 from signaling.rate_limits import RateLimit
 from signaling.rooms import RoomTable
 from signaling.tokens import TokenKey
-from signaling.websocket import is_own_origin
 
 MAX_BODY_BYTES = 4096
 

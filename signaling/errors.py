@@ -42,6 +42,12 @@ class ErrorCode(StrEnum):
     IDLE = "idle"
     SLOW_READER = "slow_reader"
     REPLACED = "replaced"
+    BAD_TICKET = "bad_ticket"
+    KNOCK_LATER = "knock_later"
+    TOO_EARLY = "too_early"
+    TOO_LATE = "too_late"
+    WAITING_ROOM_FULL = "waiting_room_full"
+    UNKNOWN_KNOCK = "unknown_knock"
     INTERNAL = "internal"
 
 
@@ -62,6 +68,8 @@ class CloseCode(IntEnum):
     RATE_LIMITED = 4006
     NOT_ADMITTED = 4007
     REMOVED = 4008
+    MOVED_BACK = 4009
+    REFUSED = 4010
 
 
 @dataclass(eq=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from signaling.errors import ErrorCode, RequestError
+
 
 @dataclass(frozen=True)
 class SessionLimits:
@@ -79,3 +81,24 @@ class TokenBucket:
         elapsed_s = max(0.0, now_s - self._updated_s)
         self._level = min(self._burst, self._level + elapsed_s * self._rate)
         self._updated_s = max(self._updated_s, now_s)
+
+
+class IncomingMeter:
+    """How many messages a socket sends, and how long that is borne with."""
+
+    def __init__(self, limits: SessionLimits, now_s: float) -> None:
+        self._messages = TokenBucket(
+            burst=limits.message_burst, rate=limits.message_rate, now_s=now_s
+        )
+        self._patience = TokenBucket(burst=float(limits.refusals), rate=1.0, now_s=now_s)
+
+    def take(self, now_s: float) -> bool:
+        """Take a message, if it is not too many."""
+        return self._messages.take(now_s)
+
+    def refusal(self, now_s: float) -> RequestError | None:
+        """Return the answer to one too many; None: patience is over, the socket is closed."""
+        if not self._patience.take(now_s):
+            return None
+        retry_after_s = max(1, round(self._messages.delay_s(now_s)))
+        return RequestError(ErrorCode.RATE_LIMITED, "too many messages", retry_after_s)

@@ -24,6 +24,7 @@ from sfu.values import (
     VideoWish,
 )
 from signaling.encryption import EncryptionPolicy
+from signaling.errors import RequestError
 
 PROTOCOL_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -132,6 +133,27 @@ class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
     """Keep an idle socket open, measure the round trip."""
 
 
+class Admit(ClientMessage, frozen=True, kw_only=True, tag="admit"):
+    """A moderator lets somebody in who waits at the door."""
+
+    knock: Identifier | None = None
+    """None: everybody who was invited and has signed in. Others are admitted one by one."""
+
+
+class Refuse(ClientMessage, frozen=True, kw_only=True, tag="refuse"):
+    """A moderator sends somebody away who waits at the door."""
+
+    knock: Identifier
+    reason: ReasonText = ""
+
+
+class MoveBack(ClientMessage, frozen=True, kw_only=True, tag="move_back"):
+    """A moderator moves a participant from the room back to the waiting room."""
+
+    participant: Identifier
+    reason: ReasonText = ""
+
+
 ClientMessages = (
     Join
     | Resume
@@ -146,6 +168,9 @@ ClientMessages = (
     | CloseRoom
     | Leave
     | Ping
+    | Admit
+    | Refuse
+    | MoveBack
 )
 
 
@@ -203,6 +228,13 @@ class Error(ServerMessage, frozen=True, kw_only=True, tag="error"):
     retry_after_s: int | None = None
 
 
+def error_of(request_id: int | None, error: RequestError) -> Error:
+    """Return the message that tells `error`."""
+    return Error(
+        id=request_id, code=error.code, message=error.detail, retry_after_s=error.retry_after_s
+    )
+
+
 class ParticipantJoined(ServerMessage, frozen=True, kw_only=True, tag="participant_joined"):
     participant: ParticipantInfo
 
@@ -214,7 +246,7 @@ class ParticipantUpdated(ServerMessage, frozen=True, kw_only=True, tag="particip
 class ParticipantLeft(ServerMessage, frozen=True, kw_only=True, tag="participant_left"):
     participant: Identifier
     reason: str
-    """left, lost, kicked, replaced."""
+    """left, lost, kicked, replaced, moved_back."""
 
 
 class Speakers(ServerMessage, frozen=True, kw_only=True, tag="speakers"):
@@ -287,6 +319,45 @@ class GoingAway(ServerMessage, frozen=True, kw_only=True, tag="going_away"):
     retry_after_ms: int
 
 
+class KnockInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who waits at the door, as moderators see them."""
+
+    knock: Identifier
+    display_name: str
+    role: Role
+    """The role in the room after the admission."""
+    is_known: bool
+    """Invited and signed in. False: a guest, whose name is only what was typed."""
+    is_connected: bool
+    """False: the socket is lost; the place is kept for a while."""
+    is_early: bool
+    """Cannot be admitted yet."""
+    is_expected: bool
+    """Admitted while away: enters on return."""
+    knocked_at: str
+    """UTC, RFC 3339."""
+
+
+class WaitingRoom(ServerMessage, frozen=True, kw_only=True, tag="waiting_room"):
+    """Who waits at the door, in order. The whole list, to moderators only."""
+
+    knocks: list[KnockInfo]
+
+
+class MovedBack(ServerMessage, frozen=True, kw_only=True, tag="moved_back"):
+    """You are in the waiting room again: knock. The socket is closed."""
+
+    reason: str
+
+
+class ClosingSoon(ServerMessage, frozen=True, kw_only=True, tag="closing_soon"):
+    """The room closes when its time is over, unless it is extended."""
+
+    minutes: int
+    closes_at: str
+    """UTC, RFC 3339."""
+
+
 ServerMessages = (
     Joined
     | Answer
@@ -307,4 +378,7 @@ ServerMessages = (
     | Kicked
     | RoomClosed
     | GoingAway
+    | WaitingRoom
+    | MovedBack
+    | ClosingSoon
 )

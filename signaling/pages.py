@@ -69,8 +69,8 @@ class Pages:
     async def room(self, request: web.Request) -> web.Response:
         """Answer `/rooms/{room}`: lobby and call."""
         description = self._rooms.describe(request.match_info["room"])
-        if description is None:
-            raise web.HTTPNotFound()
+        if description is None or not self._rooms.is_listed(description.room):
+            raise web.HTTPNotFound()  # a room with a door is entered through it
         is_demo = description.room in self._demo_rooms
         config = {
             "room": description.room,

@@ -16,9 +16,10 @@ from sfu import rpc_messages as rpc
 from sfu.values import ParticipantInfo, RoomClass
 from signaling import messages, session_requests
 from signaling.clock import Instant
+from signaling.door.values import DoorRequest
 from signaling.encryption import policy_of
 from signaling.errors import CloseCode, ErrorCode, RequestError
-from signaling.limits import SessionLimits, TokenBucket
+from signaling.limits import IncomingMeter, SessionLimits, TokenBucket
 from signaling.messages import ClientMessage, ServerMessage
 from signaling.randomness import Randomness
 from signaling.session_values import (
@@ -66,12 +67,20 @@ class RoomView(Protocol):
         """Return what a moderator wrote when removing the participant."""
 
 
+class WaitingBoard(Protocol):
+    """What a session may ask about doors. Answers at once, from memory."""
+
+    def waiting_room(self, room: str) -> messages.WaitingRoom | None:
+        """Return who waits; None if the room has no door."""
+
+
 @dataclass(frozen=True)
 class SessionServices:
     """What all sessions share."""
 
     gate: TokenGate
     rooms: RoomView
+    board: WaitingBoard
     randomness: Randomness
     limits: SessionLimits
     max_video_streams: int
@@ -93,10 +102,7 @@ class RoomSession:
         self.offers = TokenBucket(burst=limits.offer_burst, rate=limits.offer_rate, now_s=seconds)
         self.chats = TokenBucket(burst=limits.chat_burst, rate=limits.chat_rate, now_s=seconds)
         self.keys = TokenBucket(burst=limits.keys_burst, rate=limits.keys_rate, now_s=seconds)
-        self._messages = TokenBucket(
-            burst=limits.message_burst, rate=limits.message_rate, now_s=seconds
-        )
-        self._patience = TokenBucket(burst=float(limits.refusals), rate=1.0, now_s=seconds)
+        self._meter = IncomingMeter(limits, seconds)
         self._opened_s = seconds
         self._last_message_s = seconds
         self._failed_attempts = 0
@@ -117,7 +123,7 @@ class RoomSession:
             message = decode_client_message(text)
         except MessageRefused as refusal:
             return self._refuse_text(refusal, now)
-        if not self._messages.take(now.monotonic_s):
+        if not self._meter.take(now.monotonic_s):
             return self._refuse_flood(message.id, now)
         if self._pending is None and not self._waiting:
             return self._start(message, now)
@@ -218,6 +224,11 @@ class RoomSession:
             case _:
                 return [] if notification is None else [Send(notification)]
 
+    def handle_for_moderators(self, message: ServerMessage) -> list[Output]:
+        """Tell `message` if this participant moderates."""
+        is_moderator = self.attachment is not None and self.attachment.grants.moderate
+        return [Send(message)] if self.state is State.JOINED and is_moderator else []
+
     def handle_superseded(self) -> list[Output]:
         """Another socket resumed this participant."""
         return self._end_with_error(
@@ -241,8 +252,8 @@ class RoomSession:
         self.attachment = attachment
         return [Enter(attachment.room, attachment.participant), *self.call(message, request)]
 
-    def call(self, message: ClientMessage, request: rpc.Request) -> list[Output]:
-        """Send `request` to the worker on behalf of `message`."""
+    def call(self, message: ClientMessage, request: rpc.Request | DoorRequest) -> list[Output]:
+        """Send `request` to the worker, or to the door, on behalf of `message`."""
         self._pending = message
         return [Call(request)]
 
@@ -308,6 +319,9 @@ class RoomSession:
             outputs.append(Send(messages.MediaState(state=admission.transport.value)))
         if state.room_class is RoomClass.KEP:
             outputs += self._issue_receipt(attachment)
+        waiting_room = self.services.board.waiting_room(attachment.room)
+        if waiting_room is not None:
+            outputs += self.handle_for_moderators(waiting_room)
         return outputs + self._tell_held_events(now)
 
     def _issue_receipt(self, attachment: Attachment) -> list[Output]:
@@ -363,14 +377,18 @@ class RoomSession:
                 ErrorCode.REPLACED, "the same person joined again", CloseCode.REPLACED,
                 is_resumable=False,
             )  # fmt: skip
-        if reason != "kicked":
+        if reason not in ("kicked", "moved_back"):
             return self._end(CloseSocket(CloseCode.REMOVED, reason), is_resumable=False)
         if attachment.claims is not None:
             gate = self.services.gate
             gate.remember_removal(attachment.room, attachment.claims.subject, now)
         text = self.services.rooms.removal_reason(attachment.room, attachment.participant)
-        closing = CloseSocket(CloseCode.KICKED, "kicked")
-        return [Send(messages.Kicked(reason=text)), *self._end(closing, is_resumable=False)]
+        goodbye, code = (
+            (messages.Kicked(reason=text), CloseCode.KICKED)
+            if reason == "kicked"
+            else (messages.MovedBack(reason=text), CloseCode.MOVED_BACK)
+        )
+        return [Send(goodbye), *self._end(CloseSocket(code, reason), is_resumable=False)]
 
     def _refuse_request(self, request: ClientMessage, error: RequestError) -> list[Output]:
         outputs: list[Output] = [_error(request.id, error)]
@@ -405,7 +423,7 @@ class RoomSession:
     def _refuse_text(self, refusal: MessageRefused, now: Instant) -> list[Output]:
         if refusal.code is ErrorCode.TOO_LARGE:
             return self._end_with_error(refusal.code, refusal.detail, CloseCode.TOO_LARGE)
-        if not self._messages.take(now.monotonic_s):
+        if not self._meter.take(now.monotonic_s):
             return self._refuse_flood(refusal.request_id, now)
         error = messages.Error(id=refusal.request_id, code=refusal.code, message=refusal.detail)
         return [Send(error), *self._tell_verb(refusal.asked_type)]
@@ -420,12 +438,11 @@ class RoomSession:
         return [VerbRefused(attachment.room, attachment.participant, verb.value)]
 
     def _refuse_flood(self, request_id: int | None, now: Instant) -> list[Output]:
-        if not self._patience.take(now.monotonic_s):
+        error = self._meter.refusal(now.monotonic_s)
+        if error is None:
             return self._end_with_error(
                 ErrorCode.RATE_LIMITED, "too many messages", CloseCode.RATE_LIMITED
             )
-        retry_after_s = max(1, round(self._messages.delay_s(now.monotonic_s)))
-        error = RequestError(ErrorCode.RATE_LIMITED, "too many messages", retry_after_s)
         return [_error(request_id, error)]
 
     def _end_with_error(self, code: ErrorCode, text: str, close_code: CloseCode,
@@ -456,10 +473,7 @@ class RoomSession:
 
 
 def _error(request_id: int | None, error: RequestError) -> Send:
-    message = messages.Error(
-        id=request_id, code=error.code, message=error.detail, retry_after_s=error.retry_after_s
-    )
-    return Send(message)
+    return Send(messages.error_of(request_id, error))
 
 
 AUDIO_STREAMS = 3

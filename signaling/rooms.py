@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sfu import rpc_messages as rpc
-from sfu.values import ParticipantInfo, RoomClass
+from sfu.values import ConnectionQuality, ParticipantInfo, RoomClass
 from signaling.messages import ServerMessage
 from signaling.notifications import addressee_of, notification_of
 from signaling.room_session import RoomDescription
@@ -25,7 +25,10 @@ class Listener(Protocol):
         """Hear an event."""
 
     def handle_broadcast(self, message: ServerMessage) -> None:
-        """Hear what another participant said to the room."""
+        """Hear what is said to the whole room."""
+
+    def handle_for_moderators(self, message: ServerMessage) -> None:
+        """Hear what only moderators are told."""
 
     def handle_superseded(self) -> None:
         """Another socket is the participant now."""
@@ -40,6 +43,13 @@ class Listener(Protocol):
         """Return what admits the participant again; None unless joined."""
 
 
+class Observer(Protocol):
+    """Who hears of every room. Every call returns at once."""
+
+    def handle_event(self, event: rpc.Event) -> None:
+        """Hear an event; the room is mirrored, but for a close, which comes after."""
+
+
 @dataclass
 class RoomEntry:
     """One room."""
@@ -48,6 +58,12 @@ class RoomEntry:
     worker: str | None = None
     """Name of the worker that has the room open."""
     roster: dict[str, ParticipantInfo] = field(default_factory=dict)
+    subjects: dict[str, str] = field(default_factory=dict, repr=False)
+    """Participant → pseudonymous id of the person, of those in the roster and those who just left."""
+    quality: dict[str, ConnectionQuality] = field(default_factory=dict)
+    """Participant → how its connection does, as told last."""
+    is_listed: bool = True
+    """Has a page under `/rooms/`. False: entered through its door only."""
     attached: dict[str, Listener] = field(default_factory=dict)
     """Participant → its one socket."""
     entering: dict[str, list[Listener]] = field(default_factory=dict)
@@ -64,6 +80,7 @@ class RoomTable:
         self._entries = {each.room: RoomEntry(each) for each in catalogue}
         self.watch_kep: Callable[[str, rpc.Event], None] = lambda room, event: None
         """Hears every event of kep rooms, what a comparison finds too, before anybody else."""
+        self._observers: list[Observer] = []
 
     # ---- what sessions ask
 
@@ -81,6 +98,42 @@ class RoomTable:
         """Return what `tell_reason` was given, or nothing."""
         entry = self._entries.get(room)
         return "" if entry is None else entry.removal_reasons.get(participant, "")
+
+    def is_listed(self, room: str) -> bool:
+        """Return whether the room has a page under `/rooms/`."""
+        entry = self._entries.get(room)
+        return entry is not None and entry.is_listed
+
+    def subject_of(self, room: str, participant: str) -> str | None:
+        """Return the pseudonymous id of a participant; None if nobody has that id."""
+        entry = self._entries.get(room)
+        return None if entry is None else entry.subjects.get(participant)
+
+    # ---- what doors and who schedules do
+
+    def observe(self, observer: Observer) -> None:
+        """Let `observer` hear every event after it is mirrored, or found at an adoption."""
+        self._observers.append(observer)
+
+    def add(self, description: RoomDescription) -> None:
+        """Let there be a room, entered through its door."""
+        self._entries.setdefault(description.room, RoomEntry(description, is_listed=False))
+
+    def discard(self, room: str) -> bool:
+        """Forget a room that is closed and that no socket is in. Return whether it is gone."""
+        entry = self._entries.get(room)
+        if entry is None:
+            return True
+        if entry.is_listed or entry.worker is not None or entry.attached or entry.entering:
+            return False
+        del self._entries[room]
+        return True
+
+    def tell_moderators(self, room: str, message: ServerMessage) -> None:
+        """Send `message` to every socket in the room that moderates."""
+        entry = self._entries.get(room)
+        for listener in list(entry.attached.values()) if entry is not None else ():
+            listener.handle_for_moderators(message)
 
     # ---- what sockets do
 
@@ -153,8 +206,11 @@ class RoomTable:
         addressee = addressee_of(event)
         for listener in _listeners(entry, addressee):
             listener.handle_event(event, notification)
+        for observer in self._observers:
+            observer.handle_event(event)
         if isinstance(event, rpc.ParticipantLeft):
             entry.removal_reasons.pop(event.participant, None)
+            entry.subjects.pop(event.participant, None)
         if isinstance(event, rpc.RoomClosed):
             self._close(entry)
 
@@ -162,7 +218,7 @@ class RoomTable:
         """Take over what `worker` says it has, and tell the difference to who listens."""
         for state in states:
             description = RoomDescription(state.room, state.room_class, state.title)
-            entry = self._entries.setdefault(state.room, RoomEntry(description))
+            entry = self._entries.setdefault(state.room, RoomEntry(description, is_listed=False))
             entry.worker = worker
             for event in _difference(entry, state):
                 self.handle_event(event)
@@ -192,6 +248,8 @@ class RoomTable:
     def _close(self, entry: RoomEntry) -> None:
         entry.worker = None
         entry.roster.clear()
+        entry.subjects.clear()
+        entry.quality.clear()
         entry.deserted.clear()
         entry.removal_reasons.clear()
 
@@ -208,8 +266,14 @@ class RoomTable:
 def _mirror(entry: RoomEntry, event: rpc.Event) -> None:
     if isinstance(event, rpc.ParticipantJoined | rpc.ParticipantUpdated):
         entry.roster[event.participant.participant] = event.participant
+        if isinstance(event, rpc.ParticipantJoined):
+            entry.subjects[event.participant.participant] = event.subject
     elif isinstance(event, rpc.ParticipantLeft):
         entry.roster.pop(event.participant, None)
+        entry.quality.pop(event.participant, None)
+    elif isinstance(event, rpc.QualityChanged):
+        present = [each for each in event.participants if each.participant in entry.roster]
+        entry.quality.update({each.participant: each for each in present})
 
 
 def _listeners(entry: RoomEntry, addressee: str | None) -> list[Listener]:
@@ -232,7 +296,9 @@ def _difference(entry: RoomEntry, state: rpc.RoomState) -> list[rpc.Event]:
             events.append(left)
     for participant, info in present.items():
         if participant not in entry.roster:
-            events.append(rpc.ParticipantJoined(room=state.room, participant=info))
+            subject = state.subjects.get(participant, "")
+            joined = rpc.ParticipantJoined(room=state.room, participant=info, subject=subject)
+            events.append(joined)
         elif entry.roster[participant] != info:
             events.append(rpc.ParticipantUpdated(room=state.room, participant=info))
     return events

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sfu import rpc_messages as rpc
 from signaling import messages
 from signaling.clock import Instant
+from signaling.door.values import AdmitKnock, MoveBackParticipant, RefuseKnock
 from signaling.encryption import EncryptionPolicy, admitted_encryption, policy_of
 from signaling.errors import ErrorCode, RequestError
 from signaling.grants import can_ever_publish, has_chat, initial_grants, with_source
@@ -172,8 +173,7 @@ def _keys(session: RoomSession, message: messages.Keys, now: Instant) -> list[Ou
 
 
 def _allow(session: RoomSession, message: messages.Allow, now: Instant) -> list[Output]:
-    attachment = _attached(session)
-    _require(attachment.grants.moderate, "moderate")
+    attachment = _moderating(session)
     rooms = session.services.rooms
     info = rooms.participant(attachment.room, message.participant)
     if info is None:
@@ -190,13 +190,37 @@ def _allow(session: RoomSession, message: messages.Allow, now: Instant) -> list[
 
 
 def _kick(session: RoomSession, message: messages.Kick, now: Instant) -> list[Output]:
-    attachment = _attached(session)
-    _require(attachment.grants.moderate, "moderate")
+    attachment = _moderating(session)
     _require(message.participant != attachment.participant, "remove oneself: leave")
     _known(session, message.participant)
     reason = TellReason(attachment.room, message.participant, message.reason)
     request = rpc.Leave(room=attachment.room, participant=message.participant, reason="kicked")
     return [reason, *session.call(message, request)]
+
+
+def _admit(session: RoomSession, message: messages.Admit, now: Instant) -> list[Output]:
+    attachment = _moderating(session)
+    request = AdmitKnock(attachment.room, attachment.participant, message.knock)
+    return session.call(message, request)
+
+
+def _refuse(session: RoomSession, message: messages.Refuse, now: Instant) -> list[Output]:
+    attachment = _moderating(session)
+    request = RefuseKnock(attachment.room, attachment.participant, message.knock, message.reason)
+    return session.call(message, request)
+
+
+def _move_back(session: RoomSession, message: messages.MoveBack, now: Instant) -> list[Output]:
+    attachment = _moderating(session)
+    info = session.services.rooms.participant(attachment.room, message.participant)
+    if info is None:
+        raise _unknown_participant()
+    # Who moderates needs nobody's leave to enter: the waiting room would not hold them.
+    _require(not info.grants.moderate, "move back who moderates")
+    request = MoveBackParticipant(
+        attachment.room, attachment.participant, message.participant, message.reason
+    )
+    return session.call(message, request)
 
 
 def _close_room(session: RoomSession, message: messages.CloseRoom, now: Instant) -> list[Output]:
@@ -229,12 +253,21 @@ HANDLERS: dict[type[ClientMessage], Callable[[RoomSession, Any, Instant], list[O
     messages.CloseRoom: _close_room,
     messages.Leave: _leave,
     messages.Ping: _ping,
+    messages.Admit: _admit,
+    messages.Refuse: _refuse,
+    messages.MoveBack: _move_back,
 }
 
 
 def _attached(session: RoomSession) -> Attachment:
     assert session.attachment is not None, "invariant: joined"
     return session.attachment
+
+
+def _moderating(session: RoomSession) -> Attachment:
+    attachment = _attached(session)
+    _require(attachment.grants.moderate, "moderate")
+    return attachment
 
 
 def _known(session: RoomSession, participant: str) -> None:

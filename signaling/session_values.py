@@ -8,6 +8,7 @@ from enum import Enum
 
 from sfu import rpc_messages as rpc
 from sfu.values import Grants, Role, RoomClass
+from signaling.door.values import DoorRequest
 from signaling.errors import CloseCode, RequestError
 from signaling.messages import ServerMessage
 from signaling.tokens import Claims
@@ -55,9 +56,10 @@ class Send:
 
 @dataclass(frozen=True)
 class Call:
-    """Do this at the media worker and hand the result to `handle_call_result`. One at a time."""
+    """Do this at the media worker, or at the door, and hand the result to `handle_call_result`. One
+    at a time."""
 
-    request: rpc.Request
+    request: rpc.Request | DoorRequest
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -19,10 +19,6 @@ MAX_DEPTH = 16
 """Deepest nesting of arrays and objects. Our own messages need 3."""
 MAX_INTEGER_DIGITS = 20
 """2⁵³ has 16 digits. Bounds the quadratic cost of long integers."""
-
-MESSAGE_TYPES = frozenset(
-    str(each.__struct_config__.tag) for each in ClientMessage.__subclasses__()
-)
 
 
 class MessageRefused(RequestError):
@@ -37,29 +33,45 @@ class MessageRefused(RequestError):
         self.asked_type = asked_type
 
 
-def decode_client_message(text: str) -> ClientMessage:
-    """Return the message in `text`.
+class MessageDecoder:
+    """Decodes the messages of one kind of socket."""
 
-    Raises:
-        MessageRefused: it is too large, no JSON, or no message of the protocol.
-    """
-    if len(text) > MAX_MESSAGE_BYTES or len(text.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES:
-        raise MessageRefused(ErrorCode.TOO_LARGE, f"more than {MAX_MESSAGE_BYTES} bytes")
-    value = _parse(text)
-    if not isinstance(value, dict):
-        raise MessageRefused(ErrorCode.BAD_MESSAGE, "a message is one JSON object")
-    request_id = _request_id(value)
-    message_type = value.get("type")
-    if isinstance(message_type, str) and message_type not in MESSAGE_TYPES:
-        raise MessageRefused(
-            ErrorCode.UNKNOWN_TYPE, "no such message type", request_id, message_type
-        )
-    try:
-        # From the text once more, not from `value`: msgspec also refuses lone surrogates.
-        message: ClientMessage = _DECODER.decode(text)
-        return message
-    except msgspec.DecodeError as error:
-        raise MessageRefused(ErrorCode.BAD_MESSAGE, _safe_detail(error), request_id) from None
+    def __init__(self, messages: Any) -> None:
+        """`messages` is the union of the types of messages."""
+        self._types = frozenset(str(each.__struct_config__.tag) for each in get_args(messages))
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(messages)
+
+    def decode(self, text: str) -> ClientMessage:
+        """Return the message in `text`.
+
+        Raises:
+            MessageRefused: it is too large, no JSON, or no message of these.
+        """
+        if (
+            len(text) > MAX_MESSAGE_BYTES
+            or len(text.encode("utf-8", "replace")) > MAX_MESSAGE_BYTES
+        ):
+            raise MessageRefused(ErrorCode.TOO_LARGE, f"more than {MAX_MESSAGE_BYTES} bytes")
+        value = _parse(text)
+        if not isinstance(value, dict):
+            raise MessageRefused(ErrorCode.BAD_MESSAGE, "a message is one JSON object")
+        request_id = _request_id(value)
+        message_type = value.get("type")
+        if isinstance(message_type, str) and message_type not in self._types:
+            raise MessageRefused(
+                ErrorCode.UNKNOWN_TYPE, "no such message type", request_id, message_type
+            )
+        try:
+            # From the text once more, not from `value`: msgspec also refuses lone surrogates.
+            message: ClientMessage = self._decoder.decode(text)
+            return message
+        except msgspec.DecodeError as error:
+            raise MessageRefused(ErrorCode.BAD_MESSAGE, _safe_detail(error), request_id) from None
+
+
+def decode_client_message(text: str) -> ClientMessage:
+    """Return the message of a participant in `text`; see `MessageDecoder`."""
+    return _PARTICIPANTS.decode(text)
 
 
 def encode_server_message(message: ServerMessage) -> str:
@@ -137,5 +149,5 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _STRICT_JSON = json.JSONDecoder(
     object_pairs_hook=_refuse_duplicates, parse_int=_bounded_int, parse_constant=_refuse_constant
 )
-_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ClientMessages)
+_PARTICIPANTS = MessageDecoder(ClientMessages)
 _ENCODER = msgspec.json.Encoder()

@@ -18,7 +18,7 @@ from signaling.accounts.uploads import Upload, read_upload
 from signaling.accounts.web_sessions import WebSessions
 from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Person, TermsAcceptance
-from signaling.vault import Vault
+from signaling.vault import Vault, token_hash
 
 FORM_FIELD = "csrf"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -91,6 +91,8 @@ class Visitors:
         self._is_https = is_https
         # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain HTTP can set it.
         self.cookie_name = "__Host-session" if is_https else "session"
+        self.guest_cookie_name = "__Host-guest" if is_https else "guest"
+        """Of people who wait at a door without having signed in."""
 
     async def of(self, request: web.Request) -> Visitor:
         """Return who is asking.
@@ -155,6 +157,16 @@ class Visitors:
         upload = await read_upload(request, max_file_bytes=max_file_bytes, long_fields=long_fields)
         _check_origin_of(upload.fields, visitor)
         return visitor, upload
+
+    def holders(self, request: web.Request) -> frozenset[str]:
+        """Return the hashes of the cookies by which a browser can be told from others.
+
+        They prove nothing about who it is: a ticket that was given to one of them does.
+        """
+        names = (self.cookie_name, self.guest_cookie_name)
+        return frozenset(
+            token_hash(request.cookies[name]) for name in names if request.cookies.get(name)
+        )
 
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""

@@ -13,8 +13,8 @@ import pytest
 from sfu import rpc_messages as rpc
 from sfu.values import Role, RoomClass
 from signaling.errors import CloseCode, ErrorCode
+from signaling.frame_socket import is_own_origin
 from signaling.limits import OutgoingLimits, SessionLimits
-from signaling.websocket import is_own_origin
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM, SDP
 from tests.support.signaling_server import running_server, until
 

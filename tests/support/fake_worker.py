@@ -125,7 +125,8 @@ class FakeWorker:
         )
         participant = FakeParticipant(info, request.subject, request.secret_digest)
         room.participants[request.participant] = participant
-        self.publish(rpc.ParticipantJoined(room=room.room, participant=info))
+        joined = rpc.ParticipantJoined(room=room.room, participant=info, subject=request.subject)
+        self.publish(joined)
         return self._admission(room, participant)
 
     def resume(self, request: rpc.Resume) -> rpc.Admission:
@@ -254,8 +255,9 @@ class FakeWorker:
     def _state(self, room: FakeRoom) -> rpc.RoomState:
         infos = [participant.info for participant in room.participants.values()]
         return rpc.RoomState(
-            room=room.room, room_class=room.room_class, title=room.title, participants=infos
-        )
+            room=room.room, room_class=room.room_class, title=room.title, participants=infos,
+            subjects={name: each.subject for name, each in room.participants.items()},
+        )  # fmt: skip
 
     def _admission(self, room: FakeRoom, participant: FakeParticipant) -> rpc.Admission:
         return rpc.Admission(

@@ -13,7 +13,9 @@ from sfu import rpc_messages as rpc
 from sfu.errors import SfuError
 from sfu.values import Role, RoomClass
 from signaling.clock import Instant
-from signaling.errors import request_error_of
+from signaling.door.doors import DoorParts, Doors
+from signaling.door.values import DoorRequest
+from signaling.errors import RequestError, request_error_of
 from signaling.limits import SessionLimits
 from signaling.messages import ServerMessage
 from signaling.room_session import RoomDescription, RoomSession, SessionServices
@@ -94,9 +96,16 @@ class World:
                     title=description.title,
                 )
             )
+        self.doors = Doors(
+            DoorParts(
+                rooms=self.table, key=self.key, randomness=self.randomness, clock=self.clock,
+                call=self.call,
+            )
+        )  # fmt: skip
         self.services = SessionServices(
             gate=self.gate,
             rooms=self.table,
+            board=self.doors,
             randomness=self.randomness,
             limits=self.limits,
             max_video_streams=20,
@@ -114,6 +123,12 @@ class World:
             token_id=self.randomness.token_id(),
             now=self.clock(),
         )
+
+    async def call(self, request: Any) -> Any:
+        """Do a call at the worker of its room."""
+        description = self.table.describe(request.room)
+        assert description is not None
+        return await self.workers[description.room_class].handle(request)
 
     def socket(self) -> Socket:
         return Socket(self)
@@ -140,7 +155,7 @@ class Socket:
         self.joined: dict[str, Any] = {}
         self.holds_calls = False
         """Calls wait in `held` until `do_held`."""
-        self.held: list[rpc.Request] = []
+        self.held: list[rpc.Request | DoorRequest] = []
 
     @property
     def is_closed(self) -> bool:
@@ -186,6 +201,9 @@ class Socket:
 
     def handle_broadcast(self, message: ServerMessage) -> None:
         self.apply([Send(message)])
+
+    def handle_for_moderators(self, message: ServerMessage) -> None:
+        self.apply(self.session.handle_for_moderators(message))
 
     def handle_superseded(self) -> None:
         self.apply(self.session.handle_superseded())
@@ -242,14 +260,15 @@ class Socket:
     def _do(self, request: Any) -> None:
         try:
             result = self._call(request)
+        except RequestError as error:
+            result = error
         except SfuError as error:
             result = request_error_of(error)
         self.apply(self.session.handle_call_result(result, self.world.clock()))
 
     def _call(self, request: Any) -> Any:
-        description = self.world.table.describe(request.room)
-        assert description is not None
-        coroutine = self.world.workers[description.room_class].handle(request)
+        is_for_door = isinstance(request, DoorRequest)
+        coroutine = self.world.doors.do(request) if is_for_door else self.world.call(request)
         try:
             coroutine.send(None)
         except StopIteration as done:

@@ -20,7 +20,7 @@ from sfu.client import SfuClient
 from sfu.rpc import RpcServer
 from sfu.values import Role, RoomClass
 from signaling.addresses import parse_networks
-from signaling.app import AppParts, AppSettings, make_app
+from signaling.app import AppParts, AppSettings, make_app, make_doors
 from signaling.audit.config import AuditConfig
 from signaling.audit.service import AuditService
 from signaling.clock import read_clocks
@@ -34,7 +34,6 @@ from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
 from tests.support.fake_worker import FakeWorker
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
-
 
 TEMPLATES = {
     "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
@@ -106,6 +105,7 @@ class ControlPlane:
         table.watch_kep = self.audit.calls.handle_event
         self.audit.calls.attest = self.directory.attest
         registry = CollectorRegistry()
+        self.doors = make_doors(self.directory, key, randomness, read_clocks)
         parts = AppParts(
             directory=self.directory,
             key=key,
@@ -115,6 +115,8 @@ class ControlPlane:
             registry=registry,
             metrics=SignalingMetrics(registry),
             audit=self.audit,
+            doors=self.doors,
+            holders_of=lambda request: frozenset(request.headers.getall("X-Test-Browser", [])),
         )
         self.app = make_app(settings, parts)
         self._extra: dict[str, Any] = {}
@@ -209,10 +211,10 @@ class Server:
             now=read_clocks(),
         )
 
-    async def connect(self, **headers: str) -> Client:
+    async def connect(self, path: str = "/ws", **headers: str) -> Client:
         headers.setdefault("Origin", "http://own.test")
         socket = await self.http.ws_connect(
-            f"{self.control.url}/ws", headers=headers, max_msg_size=0, autoping=True
+            f"{self.control.url}{path}", headers=headers, max_msg_size=0, autoping=True
         )
         return Client(socket)
 

@@ -13,10 +13,14 @@ from typing import Any
 
 from sfu import metrics, participant
 from signaling import session_values
+from signaling.door import door_session
+from signaling.door import values as door_values
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 MACHINES: Mapping[str, Mapping[tuple[Any, Any], Any]] = {
     "session": session_values.TRANSITIONS,
+    "knock": door_values.KNOCK_TRANSITIONS,
+    "door": door_session.DOOR_TRANSITIONS,
     "presence": participant.PRESENCE,
     "transport": participant.TRANSPORT,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -195,7 +196,7 @@ def test_no_order_of_wishes_gives_sound_only_to_the_unidentified(
         if kind == "phase":
             call.handle_phase(AppointmentState(str(value)))
         elif kind == "sound":
-            role, wanted = value  # type: ignore[misc]
+            role, wanted = cast("tuple[Role, bool]", value)
             with contextlib.suppress(CallRefused):
                 call.ask_sound_only(role, wanted, at(now))
         elif kind == "quality":

@@ -18,7 +18,9 @@ from sfu.errors import (
 )
 from sfu.values import Role
 from signaling.audit.calls import not_audited
+from signaling.door.values import DoorLimits, Window
 from signaling.errors import ErrorCode, request_error_of
+from tests.support.door_parts import DoorSocket, DoorWorld
 from tests.support.signaling_parts import KEP_ROOM, SDP, Socket, World
 
 
@@ -101,9 +103,42 @@ def flooding(world: World) -> Socket:
     return socket
 
 
+def knocking(window: Window) -> Callable[[World], DoorSocket]:
+    return lambda _: knocking_at(DoorWorld(), window=window)
+
+
+def with_a_used_ticket(_: World) -> DoorSocket:
+    socket = DoorWorld().door("cookie")
+    socket.send(type="knock", id=1, ticket="unknown")
+    return socket
+
+
+def after_a_refusal(_: World) -> DoorSocket:
+    world = DoorWorld()
+    world.knocked("anna")
+    chair = world.chair()
+    knock = next(each for each in chair.sent if each["type"] == "waiting_room")["knocks"][0]
+    chair.send(type="refuse", id=1, knock=knock["knock"])
+    return knocking_at(world)
+
+
+def at_a_full_waiting_room(_: World) -> DoorSocket:
+    world = DoorWorld()
+    for number in range(DoorLimits().places):
+        world.knocked(f"guest-{number}")
+    return knocking_at(world)
+
+
+def knocking_at(world: DoorWorld, **options: Any) -> DoorSocket:
+    socket = world.door("cookie-of-anna")
+    ticket = world.doors.give_ticket(world.caller("anna", **options))
+    socket.send(type="knock", id=1, ticket=ticket)
+    return socket
+
+
 RESUME = {"type": "resume", "room": "council-room", "participant": "p", "secret": "s"}
 
-PROVOKE: dict[ErrorCode, Callable[[World], Socket]] = {
+PROVOKE: dict[ErrorCode, Callable[[World], Socket | DoorSocket]] = {
     ErrorCode.BAD_MESSAGE: sent_when_joined(type="chat"),
     ErrorCode.TOO_LARGE: sent_when_joined(type="chat", text="x" * 70_000),
     ErrorCode.UNKNOWN_TYPE: sent_when_joined(type="dance"),
@@ -133,6 +168,12 @@ PROVOKE: dict[ErrorCode, Callable[[World], Socket]] = {
     ErrorCode.IDLE: after(151, joined=True),
     ErrorCode.SLOW_READER: slow_reader,
     ErrorCode.REPLACED: replaced,
+    ErrorCode.BAD_TICKET: with_a_used_ticket,
+    ErrorCode.KNOCK_LATER: after_a_refusal,
+    ErrorCode.TOO_EARLY: knocking(window=Window(2e9, 2e9 + 7200)),
+    ErrorCode.TOO_LATE: knocking(window=Window(1e9, 1e9 + 7200)),
+    ErrorCode.WAITING_ROOM_FULL: at_a_full_waiting_room,
+    ErrorCode.UNKNOWN_KNOCK: lambda _: sent_when_joined(type="refuse", knock="nobody")(DoorWorld()),
     ErrorCode.INTERNAL: refused_by_worker(InternalError()),
 }
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.door.messages import DoorClientMessages
 from signaling.errors import ErrorCode
-from signaling.messages import MAX_MESSAGE_BYTES, Chat, ClientMessage, Error, Ping
+from signaling.messages import (
+    MAX_MESSAGE_BYTES,
+    Chat,
+    ClientMessage,
+    ClientMessages,
+    Error,
+    Ping,
+)
 from signaling.wire_json import (
     MAX_DEPTH,
-    MESSAGE_TYPES,
     MessageRefused,
     SharedEncoder,
     _depth,
@@ -110,8 +118,13 @@ def test_good_message_is_read() -> None:
     assert decode_client_message('{"id":1,"text":"[{\\"","type":"chat"}') == Chat(id=1, text='[{"')
 
 
-def test_every_client_message_is_known_by_type() -> None:
-    assert len(MESSAGE_TYPES) == len(ClientMessage.__subclasses__()) == 12
+def test_every_client_message_is_of_one_kind_of_socket() -> None:
+    of_sockets = {*get_args(ClientMessages), *get_args(DoorClientMessages)}
+    assert of_sockets == set(ClientMessage.__subclasses__())
+
+
+def test_messages_of_another_kind_of_socket_are_unknown() -> None:
+    assert refusal('{"type":"knock","id":1,"ticket":"t"}').code is ErrorCode.UNKNOWN_TYPE
 
 
 @given(st.text(max_size=300))
