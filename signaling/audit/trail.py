@@ -41,6 +41,9 @@ class AuditAction(StrEnum):
     CHANGE_BODY = "change_body"
     CREATE_UNIT = "create_unit"
     CHANGE_UNIT = "change_unit"
+    ADMIT_TO_ROOM = "admit_to_room"
+    REFUSE_ENTRY = "refuse_entry"
+    MOVE_BACK = "move_back"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
 

@@ -1,5 +1,6 @@
 // After the call: why it ended and where to go.
 
+import { TEXTS } from '../texts.js';
 import { byId, element, setText } from './dom.js';
 
 /** @import { Translate } from '../texts.js' */
@@ -9,6 +10,13 @@ const WITH_TEXT = new Set(['replaced', 'resume_failed', 'unsupported_protocol'])
 /** Joining again is pointless where the meeting is over, and not ours to offer to who was removed. */
 const MAY_REJOIN = new Set(['left', 'replaced', 'resume_failed', 'unsupported_protocol']);
 
+/** The service's own reasons are words to translate; a moderator's are text. @param {string} reason @param {Translate} translate */
+function reasonText(reason, translate) {
+  const key = `ended.reason_${reason}`;
+  if (key in TEXTS) return translate(key);
+  return reason === '' ? '' : translate('ended.reason', { reason });
+}
+
 /** @param {string} code @param {string} reason From the moderator, as text. @param {Translate} translate */
 export function showEnded(code, reason, translate) {
   const known = KNOWN.has(code) ? code : 'resume_failed';
@@ -17,7 +25,7 @@ export function showEnded(code, reason, translate) {
   setText(title, translate(`ended.${known}`));
   const texts = [
     WITH_TEXT.has(known) ? translate(`ended.${known}_text`) : '',
-    reason === '' ? '' : translate('ended.reason', { reason }),
+    reasonText(reason, translate),
   ];
   const paragraphs = texts
     .filter((text) => text !== '')
