@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
+from signaling.background import beside
 from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
 from signaling.door.door_socket import DoorConnection, DoorSocketServices, HoldersOf, no_holders
@@ -19,6 +21,8 @@ from signaling.door.doors import DoorParts, Doors
 from signaling.frame_socket import FrameServices, SocketEndpoint
 from signaling.health import Health
 from signaling.limits import OutgoingLimits, SessionLimits
+from signaling.live.entry_pages import EntrySettings
+from signaling.live.service import LiveParts, LiveService
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
 from signaling.pages import Pages, RoomPageSettings, WebFolders
@@ -70,8 +74,8 @@ class AppParts:
     """None: there are no kep calls."""
     doors: Doors | None = None
     """Of the directory's rooms; None: made here."""
-    holders_of: HoldersOf = no_holders
-    """Tells browsers apart at the door."""
+    holders_of: HoldersOf | None = None
+    """Tells browsers apart at the door; None: by the cookies of accounts."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
@@ -127,10 +131,12 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
         audit.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
         )
+    app.cleanup_ctx.append(beside(doors.run, "doors"))
     if accounts is not None:
         accounts.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
         )
+        _make_live(settings, parts, accounts.page_parts(renderer), doors).add_routes(app)
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 
@@ -179,10 +185,24 @@ def _make_endpoint(
     )
 
 
+def _make_live(
+    settings: AppSettings, parts: AppParts, pages: PageParts, doors: Doors
+) -> LiveService:
+    entry = EntrySettings(
+        origins=settings.origins,
+        is_https=settings.is_https,
+        max_video_streams=settings.max_video_streams,
+        address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
+    )
+    return LiveService(pages, LiveParts(parts.directory, doors, parts.clock, entry))
+
+
 def _make_door(
     settings: AppSettings, doors: Doors, frames: FrameServices, parts: AppParts
 ) -> SocketEndpoint:
-    services = DoorSocketServices(doors, frames, settings.session_limits, parts.holders_of)
+    by_accounts = parts.accounts.visitors.holders if parts.accounts is not None else no_holders
+    holders_of = parts.holders_of or by_accounts
+    services = DoorSocketServices(doors, frames, settings.session_limits, holders_of)
     return SocketEndpoint(
         lambda request, socket: DoorConnection(services, request, socket), settings.origins
     )

@@ -62,7 +62,7 @@ class DemoTokens:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="not_json")
         self._take_turn(self._address_of(request))
-        wanted = _decode(await _read_body(request))
+        wanted = _decode(await read_small_body(request))
         description = self._rooms.describe(wanted.room)
         if description is None or wanted.room not in self._settings.rooms:
             raise web.HTTPNotFound(text="unknown_room")
@@ -85,7 +85,12 @@ class DemoTokens:
         self._rate_limit.take(address, self._clock().monotonic_s)
 
 
-async def _read_body(request: web.Request) -> bytes:
+async def read_small_body(request: web.Request) -> bytes:
+    """Return the body of a small JSON request.
+
+    Raises:
+        HTTPRequestEntityTooLarge: it is longer than 4 KiB.
+    """
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
     body = await request.content.read(MAX_BODY_BYTES + 1)

@@ -62,6 +62,8 @@ class RoomEntry:
     """Participant → pseudonymous id of the person, of those in the roster and those who just left."""
     quality: dict[str, ConnectionQuality] = field(default_factory=dict)
     """Participant → how its connection does, as told last."""
+    departed: ParticipantInfo | None = field(default=None, repr=False)
+    """Who left last, as they were: observers hear of it when the roster has forgotten them."""
     is_listed: bool = True
     """Has a page under `/rooms/`. False: entered through its door only."""
     attached: dict[str, Listener] = field(default_factory=dict)
@@ -108,6 +110,16 @@ class RoomTable:
         """Return the pseudonymous id of a participant; None if nobody has that id."""
         entry = self._entries.get(room)
         return None if entry is None else entry.subjects.get(participant)
+
+    def last_info(self, room: str, participant: str) -> ParticipantInfo | None:
+        """Return a participant as it is, or as it was if it has just left."""
+        entry = self._entries.get(room)
+        if entry is None:
+            return None
+        departed = entry.departed
+        if departed is not None and departed.participant == participant:
+            return departed
+        return entry.roster.get(participant)
 
     # ---- what doors and who schedules do
 
@@ -269,7 +281,7 @@ def _mirror(entry: RoomEntry, event: rpc.Event) -> None:
         if isinstance(event, rpc.ParticipantJoined):
             entry.subjects[event.participant.participant] = event.subject
     elif isinstance(event, rpc.ParticipantLeft):
-        entry.roster.pop(event.participant, None)
+        entry.departed = entry.roster.pop(event.participant, None)
         entry.quality.pop(event.participant, None)
     elif isinstance(event, rpc.QualityChanged):
         present = [each for each in event.participants if each.participant in entry.roster]

@@ -129,7 +129,7 @@ class AccountsService:
     ) -> None:  # fmt: skip
         """Add all pages of accounts."""
         settings = self._settings
-        parts = PageParts(self._account_parts(), renderer)
+        parts = self.page_parts(renderer)
         SignInPages(self._sign_in_parts(), renderer, address_of).add_routes(app)
         EntryPages(parts).add_routes(app)
         AccountPages(parts).add_routes(app)
@@ -141,6 +141,10 @@ class AccountsService:
         FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
+
+    def page_parts(self, renderer: Renderer) -> PageParts:
+        """Return what pages that know who is asking are made with."""
+        return PageParts(self._account_parts(), renderer)
 
     async def run(self) -> None:
         """Wait for the database, then deliver mail and clean up, for ever."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sfu import rpc_messages as rpc
+from sfu.logs import Log
 from sfu.values import Role
 from signaling.clock import Clock, Instant
 from signaling.door.door_session import Knocker, Place
@@ -41,6 +42,10 @@ from signaling.randomness import Randomness
 from signaling.room_session import RoomDescription
 from signaling.rooms import RoomTable
 from signaling.tokens import TokenKey
+
+log = Log(__name__)
+
+DEFECT_PAUSE_S = 1.0
 
 
 class DoorJournal(Protocol):
@@ -110,6 +115,7 @@ class Doors:
             waiting_room = WaitingRoom(self._parts.limits)
             self._doors[description.room] = Door(description, journal, waiting_room)
             self._tell_attendance(description.room)
+            self._carry_out(description.room, [QueueChanged()])
 
     def close(self, room: str, outcome: Outcome) -> None:
         """The meeting is over: who waits is told, nobody can knock."""
@@ -281,7 +287,11 @@ class Doors:
                 async with asyncio.timeout(max(0.0, min(waits_s)) if waits_s else None):
                     await self._changed.wait()
             except TimeoutError:
-                self.handle_timeout()
+                try:
+                    self.handle_timeout()
+                except Exception:  # task root: one door's defect must not stop the others' clocks
+                    log.exception("a door could not do what was due")
+                    await asyncio.sleep(DEFECT_PAUSE_S)
 
     def handle_timeout(self) -> None:
         """Do what is due now."""

@@ -18,7 +18,15 @@ const LAYOUT_INTERVAL_MS = 200;
 /** Between attempts at a new transport when the last one was refused or failed. */
 const MEDIA_RETRY_MS = 2000;
 /** Requests a person made: a refusal is shown. Others repeat themselves. */
-const PERSONAL_REQUESTS = new Set(['hand', 'chat', 'allow', 'kick', 'close_room']);
+const PERSONAL_REQUESTS = new Set(['hand', 'chat', 'allow', 'kick', 'close_room', 'admit', 'refuse', 'move_back']);
+
+/** @type {Map<string, string>} */
+const REFUSAL_NOTICES = new Map([
+  ['rate_limited', 'notice.too_fast'],
+  ['too_early', 'notice.too_early'],
+  ['unknown_knock', 'notice.knock_gone'],
+  ['room_unavailable', 'notice.unavailable'],
+]);
 
 /**
  * @typedef {object} CallOptions
@@ -93,6 +101,21 @@ export class Call extends EventTarget {
   /** @param {string} participant */
   kick(participant) {
     void this.#request({ type: 'kick', participant, reason: '' });
+  }
+
+  /** Let somebody in who waits at the door; everybody invited without an id. @param {string} [knock] */
+  admit(knock) {
+    void this.#request({ type: 'admit', ...(knock === undefined ? {} : { knock }) });
+  }
+
+  /** @param {string} knock @param {string} reason */
+  refuse(knock, reason) {
+    void this.#request({ type: 'refuse', knock, reason });
+  }
+
+  /** @param {string} participant */
+  moveBack(participant) {
+    void this.#request({ type: 'move_back', participant, reason: '' });
   }
 
   /** End the meeting for everybody. */
@@ -195,7 +218,9 @@ export class Call extends EventTarget {
     if (message.type === 'receipt') this.receiptSecret = message.secret;
     if (message.type === 'media_state') this.#handleMediaState(message.state);
     if (message.type === 'grants_changed') this.own.applyGrants(message.grants);
-    if (message.type === 'kicked' || message.type === 'room_closed') this.#end(message.type, message.reason);
+    if (message.type === 'kicked' || message.type === 'room_closed' || message.type === 'moved_back') {
+      this.#end(message.type, message.reason);
+    }
     if (message.type === 'participant_left' && message.participant === before.self) {
       this.#end(message.reason === 'lost' ? 'resume_failed' : message.reason, '');
     }
@@ -314,7 +339,7 @@ export class Call extends EventTarget {
       if (code !== 'disconnected') console.warn('request refused:', message.type, code);
       if (PERSONAL_REQUESTS.has(message.type)) {
         this.#notice({
-          key: code === 'rate_limited' ? 'notice.too_fast' : 'notice.refused',
+          key: REFUSAL_NOTICES.get(code) ?? 'notice.refused',
           isImportant: true,
         });
       }

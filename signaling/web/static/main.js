@@ -3,8 +3,9 @@
 import { Call } from './call.js';
 import { Devices } from './devices.js';
 import { canEncrypt } from './e2ee/protection.js';
+import { DoorEntry, failureText, post, rememberedName, returnToDoor, takeReturn } from './entry.js';
 import { ProtocolError } from './protocol.js';
-import { TEXTS, translator } from './texts.js';
+import { translator } from './texts.js';
 import { byId } from './views/dom.js';
 import { showEnded } from './views/ended.js';
 import { LobbyView } from './views/lobby.js';
@@ -25,16 +26,24 @@ const devices = new Devices();
 let currentCall = null;
 
 const invitation = takeInvitation();
+const hasDoor = page.doorPath !== '';
+const isDemo = page.demoTokensPath !== '' && invitation === null;
 const lobby = new LobbyView(byId('lobby'), devices, translate, {
-  isDemo: page.demoTokensPath !== '' && invitation === null,
+  asksName: isDemo || page.asksName,
+  joinKey: hasDoor ? 'door.knock' : 'lobby.join',
   roles: page.roles,
   maxName: page.maxName,
   roomClass: page.roomClass,
-  mayJoin: page.demoTokensPath !== '' || invitation !== null,
+  mayJoin: hasDoor || page.demoTokensPath !== '' || invitation !== null,
   lacksEncryption: page.encryption === 'off' || canEncrypt() ? null : page.encryption,
   onJoin: (entry) => void join(entry),
 });
+const door = new DoorEntry(page, lobby, translate);
 window.addEventListener('pagehide', () => void currentCall?.leave());
+if (hasDoor && takeReturn()) {
+  lobby.name.value = rememberedName();
+  void join(lobby.entry(), translate('door.moved_back'));
+}
 
 /** Read-only, for people who look for faults and for browser tests. */
 const diagnostics = Object.freeze({
@@ -60,16 +69,36 @@ const diagnostics = Object.freeze({
   get roundTripMs() {
     return currentCall?.roundTripMs ?? 0;
   },
+  get door() {
+    return door.client;
+  },
   /** Act as if the network had dropped the socket. */
   loseSocket: () => currentCall?.loseSocket(),
 });
 Object.defineProperty(window, 'synedrion', { value: diagnostics });
 
-/** @param {Entry} entry */
-async function join(entry) {
+/** @param {Entry} entry @param {string} [notice] What who waits is told first. */
+async function join(entry, notice = '') {
+  if (!hasDoor) return enter(entry, () => obtainToken(entry));
+  try {
+    const token = await door.knock(entry, notice);
+    let isUsed = false;
+    await enter(lobby.entry(), () => {
+      // One admission, one entry: who is forgotten by the server knocks again.
+      if (isUsed) return Promise.reject(new ProtocolError('token_used', 'knock again'));
+      isUsed = true;
+      return Promise.resolve(token);
+    });
+  } catch (error) {
+    lobby.showFailure(failureText(error, translate));
+  }
+}
+
+/** @param {Entry} entry @param {() => Promise<string>} getToken */
+async function enter(entry, getToken) {
   const call = new Call({
     url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${page.socketPath}`,
-    obtainToken: () => obtainToken(entry),
+    obtainToken: getToken,
     devices,
     muted: entry.muted,
     videoStep: window.innerWidth < NARROW_PX ? VIDEO_STEP.narrow : VIDEO_STEP.wide,
@@ -80,6 +109,7 @@ async function join(entry) {
   const room = new RoomView(call, translate, page.language);
   call.addEventListener('ended', (event) => {
     const { code, reason } = /** @type {CustomEvent} */ (event).detail;
+    if (code === 'moved_back') return returnToDoor();
     room.close();
     byId('before').hidden = true;
     byId('outside').hidden = false;
@@ -89,7 +119,8 @@ async function join(entry) {
     await call.join();
   } catch (error) {
     room.shortcuts.stop();
-    lobby.showFailure(failureText(error));
+    lobby.hideWaiting();
+    lobby.showFailure(failureText(error, translate));
     return;
   }
   currentCall = call;
@@ -101,22 +132,8 @@ async function join(entry) {
 /** @param {Entry} entry @returns {Promise<string>} */
 async function obtainToken({ name, role }) {
   if (invitation !== null) return invitation;
-  const body = JSON.stringify({ room: page.room, display_name: name, role });
-  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
-  const response = await fetch(page.demoTokensPath, request).catch(() => {
-    throw new ProtocolError('unreachable', 'no answer');
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ProtocolError(answer.code ?? String(response.status), answer.title ?? '');
-  return answer.token;
-}
-
-/** @param {unknown} error */
-function failureText(error) {
-  const code = error instanceof ProtocolError ? error.code : 'unknown';
-  if (['unreachable', 'disconnected', 'timeout'].includes(code)) return translate('join.unreachable');
-  if (`join.${code}` in TEXTS) return translate(`join.${code}`);
-  return code.includes('token') ? translate('join.token') : translate('join.other', { code });
+  const answer = await post(page.demoTokensPath, { room: page.room, display_name: name, role });
+  return answer['token'] ?? '';
 }
 
 /** A token after `#token=` never reaches a server's log; it is taken out of the address at once. */
@@ -139,5 +156,9 @@ function readPage() {
     encryption: /** @type {EncryptionPolicy} */ (data['encryption']),
     maxVideoStreams: Number(data['maxVideoStreams']),
     maxName: Number(data['maxName']),
+    /** Empty where there is no door to knock at. */
+    doorPath: data['doorPath'] ?? '',
+    ticketsPath: data['ticketsPath'] ?? '',
+    asksName: data['asksName'] !== undefined,
   };
 }

@@ -62,6 +62,32 @@
  */
 
 /**
+ * Somebody who waits at the door, as moderators see them.
+ * @typedef {object} KnockInfo
+ * @property {string} knock
+ * @property {string} display_name
+ * @property {Role} role
+ * @property {boolean} is_known  Invited and signed in; false: the name is only what was typed.
+ * @property {boolean} is_connected
+ * @property {boolean} is_early  Cannot be admitted yet.
+ * @property {boolean} is_expected  Admitted while the socket was lost: enters on return.
+ * @property {string} knocked_at
+ */
+
+/** @typedef {'early' | 'unattended' | 'waiting'} WaitingState */
+
+/**
+ * What the door says.
+ * @typedef {{ type: 'knocked', id: number, ticket: string, ping_interval_s: number }
+ *   | { type: 'waiting', state: WaitingState, position: number, opens_at: string }
+ *   | { type: 'admitted', room: string, token: string }
+ *   | { type: 'dismissed', outcome: string, reason: string, retry_after_s: number | null }
+ *   | { type: 'done', id: number }
+ *   | { type: 'going_away', retry_after_ms: number }
+ *   | ErrorMessage} DoorMessage
+ */
+
+/**
  * @typedef {{ type: 'join', token: string, protocol: number, encryption: 'on' | 'off' }
  *   | { type: 'resume', room: string, participant: string, secret: string, protocol: number }
  *   | { type: 'offer', sdp: string, tracks: Record<string, TrackSource> }
@@ -73,6 +99,9 @@
  *   | { type: 'allow', participant: string, source: TrackSource, allowed: boolean }
  *   | { type: 'kick', participant: string, reason: string }
  *   | { type: 'close_room', reason: string }
+ *   | { type: 'admit', knock?: string }
+ *   | { type: 'refuse', knock: string, reason: string }
+ *   | { type: 'move_back', participant: string, reason: string }
  *   | { type: 'leave' }
  *   | { type: 'ping' }} ClientMessage
  */
@@ -124,6 +153,9 @@
  *   | { type: 'receipt', secret: string }
  *   | { type: 'kicked', reason: string }
  *   | { type: 'room_closed', reason: string }
+ *   | { type: 'waiting_room', knocks: KnockInfo[] }
+ *   | { type: 'moved_back', reason: string }
+ *   | { type: 'closing_soon', minutes: number, closes_at: string }
  *   | { type: 'going_away', retry_after_ms: number }} Notification
  */
 

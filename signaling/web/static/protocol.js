@@ -12,6 +12,8 @@ const RESUME_JITTER_MS = 300;
 const RESUME_ATTEMPTS = 12;
 /** Codes after which a new socket cannot help, whether as reply to `resume` or before a close. */
 const FINAL_CODES = new Set(['kicked', 'replaced', 'room_closed', 'unsupported_protocol']);
+/** Notifications that end it. */
+export const ENDINGS = new Set(['kicked', 'room_closed', 'moved_back']);
 /** Refusals that pass: everything else that refuses `resume` means that the server forgot us. */
 const PASSING_CODES = new Set([
   'unreachable',
@@ -178,7 +180,7 @@ export class Protocol extends EventTarget {
     } else {
       if (message.type === 'going_away') this.#goingAwayMs = message.retry_after_ms;
       this.#emit('notification', message);
-      if (message.type === 'kicked' || message.type === 'room_closed') this.#end(message.type);
+      if (ENDINGS.has(message.type)) this.#end(message.type);
     }
   }
 

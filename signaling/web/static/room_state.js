@@ -3,7 +3,7 @@
 
 /**
  * @import { Joined, Notification, ParticipantInfo, StreamSource, ConnectionQuality, Grants, Role,
- *   RoomClass, TrackSource } from './messages.js'
+ *   RoomClass, TrackSource, KnockInfo } from './messages.js'
  */
 
 /** LIMIT: older chat messages are forgotten; chat is kept nowhere else either. */
@@ -25,12 +25,13 @@ export const MAX_CHAT_MESSAGES = 500;
  * @property {string | null} lastSpeaker  Who spoke last other than oneself.
  * @property {ReadonlyMap<string, ConnectionQuality>} quality
  * @property {readonly ChatEntry[]} chat
+ * @property {readonly KnockInfo[] | null} knocks  Who waits at the door; null: not told, or no door.
  * @property {string} mediaState  As the server sees this client's transport.
  */
 
 /**
  * A text worth announcing: key of texts.js and what it is about.
- * @typedef {{ key: string, name?: string, isImportant?: boolean }} Notice
+ * @typedef {{ key: string, name?: string, count?: number, isImportant?: boolean }} Notice
  */
 
 /**
@@ -56,6 +57,7 @@ export function stateFromJoined(joined, previous = null) {
     lastSpeaker: lastSpeaker !== null && participants.has(lastSpeaker) ? lastSpeaker : null,
     quality: kept?.quality ?? new Map(),
     chat: previous?.chat ?? [],
+    knocks: null,
     mediaState: kept?.mediaState ?? 'new',
   };
 }
@@ -87,6 +89,8 @@ export function reduce(state, message) {
       for (const each of known) quality.set(each.participant, each);
       return { ...state, quality };
     }
+    case 'waiting_room':
+      return { ...state, knocks: message.knocks };
     case 'media_state':
       return { ...state, mediaState: message.state };
     case 'media_lost':
@@ -159,6 +163,10 @@ export function noticesOf(before, message) {
       return grantNotices(before.grants, message.grants);
     case 'media_lost':
       return [{ key: 'notice.media_lost', isImportant: true }];
+    case 'waiting_room':
+      return knockNotices(before.knocks ?? [], message.knocks);
+    case 'closing_soon':
+      return [{ key: 'notice.closing_soon', count: message.minutes, isImportant: true }];
     case 'going_away':
       return [{ key: 'notice.going_away' }];
     default:
@@ -166,8 +174,17 @@ export function noticesOf(before, message) {
   }
 }
 
+/** @param {readonly KnockInfo[]} before @param {readonly KnockInfo[]} after @returns {Notice[]} */
+function knockNotices(before, after) {
+  const known = new Set(before.map((each) => each.knock));
+  return after
+    .filter((each) => !known.has(each.knock) && each.is_connected)
+    .map((each) => ({ key: 'notice.knock', name: each.display_name }));
+}
+
 /** @param {string} reason */
 function leftKey(reason) {
+  if (reason === 'moved_back') return 'notice.was_moved_back';
   if (reason === 'kicked') return 'notice.was_removed';
   return reason === 'lost' ? 'notice.was_lost' : 'notice.left';
 }

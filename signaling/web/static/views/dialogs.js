@@ -32,6 +32,35 @@ export function confirmDialog(translate, { title, text, yes }) {
 }
 
 /**
+ * Ask before something, with room for a reason.
+ * @param {Translate} translate
+ * @param {{ title: string, label: string, yes: string }} question
+ * @returns {Promise<string | null>} What was written; null: not to be done.
+ */
+export function promptDialog(translate, { title, label, yes }) {
+  return new Promise((resolve) => {
+    const input = element('input', { type: 'text', id: 'dialog-input', class: 'govgr-input', maxlength: 200 });
+    const dialog = newDialog(title, [
+      element('label', { class: 'dialog-text', for: 'dialog-input' }, label),
+      input,
+    ]);
+    const no = element(
+      'button',
+      { type: 'button', class: 'govgr-btn govgr-btn-secondary', onclick: () => dialog.close() },
+      translate('confirm.no'),
+    );
+    const agree = element(
+      'button',
+      { type: 'button', class: 'govgr-btn govgr-btn-warning', onclick: () => dialog.close('yes') },
+      yes,
+    );
+    dialog.append(element('div', { class: 'dialog-buttons' }, agree, no));
+    open(dialog, () => resolve(dialog.returnValue === 'yes' ? input.value.trim() : null));
+    input.focus();
+  });
+}
+
+/**
  * Show something until it is closed.
  * @param {Translate} translate @param {string} title @param {...(Node | string)} content
  */

@@ -1,5 +1,6 @@
 // After the call: why it ended and where to go.
 
+import { TEXTS } from '../texts.js';
 import { byId, element, setText } from './dom.js';
 
 /** @import { Translate } from '../texts.js' */
@@ -8,6 +9,13 @@ const KNOWN = new Set(['left', 'kicked', 'room_closed', 'replaced', 'resume_fail
 const WITH_TEXT = new Set(['replaced', 'resume_failed', 'unsupported_protocol']);
 /** Joining again is pointless where the meeting is over, and not ours to offer to who was removed. */
 const MAY_REJOIN = new Set(['left', 'replaced', 'resume_failed', 'unsupported_protocol']);
+
+/** The service's own reasons are words to translate; a moderator's are text. @param {string} reason @param {Translate} translate */
+function reasonText(reason, translate) {
+  const key = `ended.reason_${reason}`;
+  if (key in TEXTS) return translate(key);
+  return reason === '' ? '' : translate('ended.reason', { reason });
+}
 
 /**
  * @param {string} code
@@ -22,7 +30,7 @@ export function showEnded(code, reason, translate, receiptSecret = '') {
   setText(title, translate(`ended.${known}`));
   const texts = [
     WITH_TEXT.has(known) ? translate(`ended.${known}_text`) : '',
-    reason === '' ? '' : translate('ended.reason', { reason }),
+    reasonText(reason, translate),
   ];
   const paragraphs = texts
     .filter((text) => text !== '')

@@ -47,13 +47,16 @@ export class LobbyView {
   nameError = element('p', { id: 'name-error', class: 'govgr-error-message', hidden: true });
   role = element('select', { id: 'role', class: 'govgr-select device-select' });
   how = element('p', { class: 'lobby-how', role: 'status' });
+  waiting = element('div', { class: 'lobby-waiting', hidden: true });
+  /** @type {HTMLElement | null} */
+  form = null;
   join = element('button', { type: 'submit', class: 'govgr-btn govgr-btn-primary lobby-join' });
 
   /**
    * @param {HTMLElement} root
    * @param {Devices} devices
    * @param {Translate} translate
-   * @param {{ isDemo: boolean, roles: Role[], maxName: number, roomClass: RoomClass, mayJoin: boolean, lacksEncryption: EncryptionPolicy | null, onJoin: (entry: Entry) => void }} options
+   * @param {{ asksName: boolean, joinKey: string, roles: Role[], maxName: number, roomClass: RoomClass, mayJoin: boolean, lacksEncryption: EncryptionPolicy | null, onJoin: (entry: Entry) => void }} options
    */
   constructor(root, devices, translate, options) {
     this.root = root;
@@ -74,6 +77,29 @@ export class LobbyView {
     this.#meter.stop();
     this.preview.srcObject = null;
     this.root.hidden = true;
+  }
+
+  /** Show somebody who waits how things are, where the form was; the preview stays. @param {HTMLElement} view */
+  showWaiting(view) {
+    if (this.form) this.form.hidden = true;
+    this.waiting.replaceChildren(view);
+    this.waiting.hidden = false;
+  }
+
+  /** Back to the form. */
+  hideWaiting() {
+    if (this.form) this.form.hidden = false;
+    this.waiting.hidden = true;
+    this.waiting.replaceChildren();
+    this.#setBusy(false);
+  }
+
+  /** What the person enters with now. @returns {Entry} */
+  entry() {
+    const { camera, microphone } = this.devices.tracks;
+    const role = /** @type {Role} */ (this.role.value);
+    const muted = { camera: camera === null, microphone: microphone === null };
+    return { name: this.name.value.trim(), role, muted };
   }
 
   /** Say why joining failed and let the person try again. @param {string} text */
@@ -116,7 +142,8 @@ export class LobbyView {
       this.failures,
       this.#deviceChoice(),
     );
-    this.root.replaceChildren(preview, this.#form());
+    this.form = this.#form();
+    this.root.replaceChildren(preview, this.form, this.waiting);
     this.#setBusy(false);
     this.#handleDevices();
   }
@@ -128,7 +155,7 @@ export class LobbyView {
       'form',
       { class: 'lobby-form', novalidate: true, onsubmit: submit },
       this.failure,
-      options.isDemo && this.#demoFields(),
+      options.asksName && this.#personFields(),
       options.roomClass === 'kep' &&
         element(
           'p',
@@ -166,7 +193,7 @@ export class LobbyView {
     return element('details', { class: 'lobby-devices', open: isOpen }, summary, choice.root);
   }
 
-  #demoFields() {
+  #personFields() {
     const { translate } = this;
     return element(
       'div',
@@ -179,12 +206,13 @@ export class LobbyView {
         this.nameError,
         this.name,
       ),
-      element(
-        'div',
-        { class: 'lobby-field' },
-        element('label', { class: 'lobby-label', for: 'role' }, translate('lobby.role')),
-        this.role,
-      ),
+      this.options.roles.length > 0 &&
+        element(
+          'div',
+          { class: 'lobby-field' },
+          element('label', { class: 'lobby-label', for: 'role' }, translate('lobby.role')),
+          this.role,
+        ),
     );
   }
 
@@ -214,22 +242,20 @@ export class LobbyView {
     event.preventDefault();
     if (!this.options.mayJoin) return;
     const name = this.name.value.trim();
-    const isMissing = this.options.isDemo && name === '';
+    const isMissing = this.options.asksName && name === '';
     this.nameError.hidden = !isMissing;
     setAttribute(this.name, 'aria-invalid', isMissing && 'true');
     setAttribute(this.name, 'aria-describedby', isMissing ? 'name-error' : 'name-hint');
     this.name.classList.toggle('govgr-error-input', isMissing);
     if (isMissing) return this.name.focus();
     this.#setBusy(true);
-    const { camera, microphone } = this.devices.tracks;
-    const role = /** @type {Role} */ (this.role.value);
-    this.options.onJoin({ name, role, muted: { camera: camera === null, microphone: microphone === null } });
+    this.options.onJoin(this.entry());
   }
 
   /** @param {boolean} isBusy */
   #setBusy(isBusy) {
     this.join.disabled = isBusy;
-    setText(this.join, this.translate(isBusy ? 'lobby.joining' : 'lobby.join'));
+    setText(this.join, this.translate(isBusy ? 'lobby.joining' : this.options.joinKey));
   }
 
   #handleDevices = () => {

@@ -10,7 +10,7 @@ const SHOWN_MS = 6000;
 const GATHER_MS = 800;
 /** On a phone more would cover people’s names; what was said stays in the panels. */
 const MAX_SHOWN = 2;
-const GATHERED = new Set(['notice.joined', 'notice.left']);
+const GATHERED = new Set(['notice.joined', 'notice.left', 'notice.knock']);
 
 export class NoticesView {
   /** Notices waiting to be gathered, by key: names. @type {Map<string, string[]>} */
@@ -27,9 +27,10 @@ export class NoticesView {
 
   /** @param {Notice} notice */
   show(notice) {
-    const { key, name } = notice;
+    const { key, name, count } = notice;
     if (!GATHERED.has(key) || name === undefined) {
-      this.#add(this.translate(key, name === undefined ? {} : { name }), notice.isImportant ?? false);
+      const values = { ...(name === undefined ? {} : { name }), ...(count === undefined ? {} : { count }) };
+      this.#add(this.translate(key, values), notice.isImportant ?? false);
       return;
     }
     const names = this.#waiting.get(key);

@@ -12,6 +12,7 @@ import { qualityBadge, updateQualityBadge } from './quality.js';
  * @typedef {object} ModeratorActions
  * @property {(participant: string, source: TrackSource, allowed: boolean) => void} allow
  * @property {(participant: string) => void} lowerHand
+ * @property {(info: ParticipantInfo) => void} moveBack  Only where there is a waiting room.
  * @property {(info: ParticipantInfo) => void} kick
  */
 
@@ -143,7 +144,7 @@ export class ParticipantsView {
   #updateActions(box, info, isOpen, state) {
     setAttribute(box, 'hidden', !isOpen);
     // Rebuilt only when what it offers changes: a rebuilt button loses its focus.
-    const offer = isOpen ? JSON.stringify([info.grants, info.hand_raised_order !== null]) : '';
+    const offer = isOpen ? JSON.stringify([info.grants, info.hand_raised_order !== null, state.knocks === null]) : '';
     if (box.getAttribute('data-offer') === offer) return;
     setAttribute(box, 'data-offer', offer);
     const focused = [...box.children].findIndex((child) => child === document.activeElement);
@@ -173,7 +174,11 @@ export class ParticipantsView {
       info.hand_raised_order === null
         ? []
         : [button('action.lower_hand', 'hand', () => actions.lowerHand(info.participant))];
-    return [...hand, ...grants, button('action.kick', 'leave', () => actions.kick(info))];
+    const moveBack =
+      state.knocks === null || info.grants.moderate
+        ? []
+        : [button('action.move_back', 'waiting', () => actions.moveBack(info))];
+    return [...hand, ...grants, ...moveBack, button('action.kick', 'leave', () => actions.kick(info))];
   }
 
   /** @param {string} participant */

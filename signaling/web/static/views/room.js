@@ -5,18 +5,20 @@ import { DeviceChoice } from './device_choice.js';
 import { confirmDialog, contentDialog } from './dialogs.js';
 import { byId, element, icon, setAttribute, setText } from './dom.js';
 import { EncryptionView } from './encryption.js';
+import { KnockSound } from './knock_sound.js';
 import { NoticesView } from './notices.js';
 import { ParticipantsView } from './participants.js';
 import { Shortcuts } from './shortcuts.js';
 import { Sound } from './sound.js';
 import { TilesView } from './tiles.js';
 import { Toolbar, controlStates } from './toolbar.js';
+import { WaitingRoomView } from './waiting_room.js';
 
 /** @import { Call } from '../call.js' */
 /** @import { ParticipantInfo } from '../messages.js' */
 /** @import { Language, Translate } from '../texts.js' */
 
-/** @typedef {'participants' | 'chat'} Panel */
+/** @typedef {'participants' | 'waiting' | 'chat'} Panel */
 
 /** A transport that is new or has just begun again is not worth a banner yet. */
 const MEDIA_BANNER_DELAY_MS = 2500;
@@ -43,6 +45,7 @@ export class RoomView {
     this.notices = new NoticesView(byId('notices'), byId('banner'), translate);
     this.lock = new EncryptionView(byId('encryption'), call, translate);
     this.sound = new Sound(this.root, call, () => this.#askForSound());
+    this.knockSound = new KnockSound();
     this.#buildPanels(language);
     const actions = this.#actions();
     this.toolbar = new Toolbar(byId('toolbar'), translate, actions);
@@ -52,7 +55,11 @@ export class RoomView {
       (shortcut) => shortcut !== 'chat' || call.state?.roomClass === 'council',
     );
     call.addEventListener('change', () => this.#schedule());
-    call.addEventListener('notice', (event) => this.notices.show(/** @type {CustomEvent} */ (event).detail));
+    call.addEventListener('notice', (event) => {
+      const notice = /** @type {CustomEvent} */ (event).detail;
+      if (notice.key === 'notice.knock') this.knockSound.ring();
+      this.notices.show(notice);
+    });
   }
 
   /** Take the page over from the lobby. */
@@ -77,14 +84,25 @@ export class RoomView {
   /** @param {Language} language */
   #buildPanels(language) {
     const { call, translate } = this;
-    this.panels = { participants: this.#panel('participants'), chat: this.#panel('chat') };
+    this.panels = {
+      participants: this.#panel('participants'),
+      waiting: this.#panel('waiting'),
+      chat: this.#panel('chat'),
+    };
+    this.waitingRoom = new WaitingRoomView(
+      this.panels.waiting.body,
+      translate,
+      { admit: (knock) => call.admit(knock), refuse: (knock, reason) => call.refuse(knock, reason) },
+      this.knockSound,
+    );
     this.participants = new ParticipantsView(this.panels.participants.body, translate, {
       allow: (participant, source, allowed) => call.allow(participant, source, allowed),
       lowerHand: (participant) => call.raiseHand(false, participant),
+      moveBack: (info) => call.moveBack(info.participant),
       kick: (info) => void this.#confirmKick(info),
     });
     this.chat = new ChatView(this.panels.chat.body, translate, language, (text) => call.sendChat(text));
-    byId('room-body').append(this.panels.participants.root, this.panels.chat.root);
+    byId('room-body').append(...Object.values(this.panels).map((each) => each.root));
   }
 
   /** @param {Panel} name */
@@ -125,6 +143,7 @@ export class RoomView {
       screen: () => void (call.own.screen === null ? call.own.shareScreen() : call.own.stopScreen()),
       hand: () => this.#toggleHand(),
       participants: () => this.#togglePanel('participants'),
+      waiting: () => this.#togglePanel('waiting'),
       chat: () => this.#togglePanel('chat'),
       view: () => this.#toggleView(),
       devices: () => this.#showDevices(),
@@ -224,6 +243,7 @@ export class RoomView {
       state.chat.length === 0 ? 0 : state.chat.filter((entry) => entry.participant !== state.self).length,
     );
     if (this.panel === 'participants') this.participants?.render(state);
+    if (this.panel === 'waiting') this.waitingRoom?.render(state.knocks ?? []);
     if (this.panel === 'chat') this.chat?.render(state);
     this.toolbar.render(
       controlStates(call, translate, { view: this.tiles.view, panel: this.panel, unread: this.#unread }),

@@ -23,6 +23,7 @@ import { element, icon, setAttribute, setIcon, setText } from './dom.js';
  * @property {() => void} screen
  * @property {() => void} hand
  * @property {() => void} participants
+ * @property {() => void} waiting
  * @property {() => void} chat
  * @property {() => void} view
  * @property {() => void} devices
@@ -38,6 +39,7 @@ const BUTTONS = /** @type {const} */ ([
   'screen',
   'hand',
   'participants',
+  'waiting',
   'chat',
   'view',
 ]);
@@ -228,6 +230,7 @@ export function controlStates(call, translate, { view, panel, unread }) {
       : translate('toolbar.not_allowed');
     return { icon: isOn ? source : `${source}_off`, label, isPressed: isOn, isDisabled: !isAllowed };
   };
+  const knocks = state?.knocks?.length ?? 0;
   const unreadText = unread > 0 ? ` (${translate('toolbar.unread', { count: unread })})` : '';
   return {
     microphone: ownTrack('microphone'),
@@ -250,6 +253,13 @@ export function controlStates(call, translate, { view, panel, unread }) {
       label: translate('panel.participants'),
       isPressed: panel === 'participants',
       count: grants?.moderate ? hands : 0,
+    },
+    waiting: {
+      icon: 'waiting',
+      label: `${translate('panel.waiting')}${knocks > 0 ? ` (${translate('toolbar.waiting_count', { count: knocks })})` : ''}`,
+      isPressed: panel === 'waiting',
+      isHidden: state?.knocks == null,
+      count: knocks,
     },
     chat: {
       icon: 'chat',

@@ -1,0 +1,22 @@
+// Renews the live view of a sitting: asks the server for the same part of the page again. Without
+// this script the page is renewed by its link.
+
+const INTERVAL_MS = 5000;
+
+const part = document.getElementById('live');
+const hint = document.getElementById('live-hint');
+
+async function renew() {
+  const path = part?.dataset['path'];
+  if (part === null || path === undefined || document.hidden || part.contains(document.activeElement)) return;
+  const response = await fetch(`${path}?part=1`).catch(() => null);
+  if (response === null || !response.ok || response.redirected) return;
+  const parsed = new DOMParser().parseFromString(await response.text(), 'text/html');
+  part.replaceChildren(...parsed.body.childNodes);
+}
+
+if (part !== null) {
+  if (hint !== null) hint.hidden = false;
+  if (part.childElementCount === 0) void renew();
+  setInterval(() => void renew(), INTERVAL_MS);
+}
