@@ -35,6 +35,7 @@ class ErrorCode(StrEnum):
     AUDIT_UNAVAILABLE = "audit_unavailable"
     ROOM_FULL = "room_full"
     ENCRYPTION_REQUIRED = "encryption_required"
+    CAMERA_OBLIGATORY = "camera_obligatory"
     BAD_SDP = "bad_sdp"
     UNSUPPORTED_SDP = "unsupported_sdp"
     TOO_MANY_STREAMS = "too_many_streams"

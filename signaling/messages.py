@@ -25,6 +25,7 @@ from sfu.values import (
 )
 from signaling.encryption import EncryptionPolicy
 from signaling.errors import RequestError
+from signaling.kep.call import CallView
 
 PROTOCOL_VERSION = 1
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -358,6 +359,12 @@ class ClosingSoon(ServerMessage, frozen=True, kw_only=True, tag="closing_soon"):
     """UTC, RFC 3339."""
 
 
+class CallState(ServerMessage, frozen=True, kw_only=True, tag="call_state"):
+    """How the call of an appointment stands. Kep rooms only."""
+
+    call: CallView
+
+
 ServerMessages = (
     Joined
     | Answer
@@ -381,4 +388,5 @@ ServerMessages = (
     | WaitingRoom
     | MovedBack
     | ClosingSoon
+    | CallState
 )

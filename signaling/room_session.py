@@ -13,7 +13,7 @@ from typing import Protocol
 
 from recording_policy.rules import verb_of, verbs_of
 from sfu import rpc_messages as rpc
-from sfu.values import ParticipantInfo, RoomClass
+from sfu.values import ParticipantInfo, Role, RoomClass, TrackSource
 from signaling import messages, session_requests
 from signaling.clock import Instant
 from signaling.door.values import DoorRequest
@@ -74,6 +74,24 @@ class WaitingBoard(Protocol):
         """Return who waits; None if the room has no door."""
 
 
+class MuteRule(Protocol):
+    """What limits muting one's own tracks."""
+
+    def check_mute(self, room: str, role: Role, source: TrackSource, is_muted: bool) -> None:
+        """Refuse what may not be muted now.
+
+        Raises:
+            RequestError: see above.
+        """
+
+
+class NoMuteRule:
+    """Everybody mutes what they like."""
+
+    def check_mute(self, room: str, role: Role, source: TrackSource, is_muted: bool) -> None:
+        """Allow it."""
+
+
 @dataclass(frozen=True)
 class SessionServices:
     """What all sessions share."""
@@ -87,6 +105,7 @@ class SessionServices:
     """Receive-only video m-lines that clients are told they may offer."""
     allows_unencrypted: bool = False
     """Whether kep rooms admit browsers without end-to-end encryption: the operator's exception."""
+    mute_rule: MuteRule = NoMuteRule()
 
 
 class RoomSession:

@@ -124,6 +124,9 @@ def _layout(session: RoomSession, message: messages.Layout, now: Instant) -> lis
 
 def _mute(session: RoomSession, message: messages.Mute, now: Instant) -> list[Output]:
     attachment = _attached(session)
+    session.services.mute_rule.check_mute(
+        attachment.room, attachment.role, message.source, message.muted
+    )
     request = rpc.SetMuted(
         room=attachment.room,
         participant=attachment.participant,

@@ -52,6 +52,10 @@ class Action(StrEnum):
     """Special requirements: data about health."""
     CHANGE_APPOINTMENT = "change_appointment"
     """Reschedule or cancel."""
+    JOIN_APPOINTMENT = "join_appointment"
+    """Be the citizen of the call."""
+    SERVE_APPOINTMENT = "serve_appointment"
+    """Be the employee: take in, confirm, conclude."""
     INVITE_TO_APPOINTMENT = "invite_to_appointment"
     SEE_KEP_BOOKINGS = "see_kep_bookings"
     MANAGE_KEPS = "manage_keps"
@@ -151,6 +155,8 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.SIMPLE_USER, Action.SEE_APPOINTMENT, Relation.OWN),
         (AccountRole.SIMPLE_USER, Action.SEE_APPOINTMENT_NEEDS, Relation.OWN),
         (AccountRole.SIMPLE_USER, Action.CHANGE_APPOINTMENT, Relation.OWN),
+        (AccountRole.SIMPLE_USER, Action.JOIN_APPOINTMENT, Relation.OWN),  # R59
+        (AccountRole.KEP_EMPLOYEE, Action.SERVE_APPOINTMENT, Relation.OWN_KEP),
         (AccountRole.KEP_EMPLOYEE, Action.SEE_APPOINTMENT, Relation.OWN_KEP),
         (AccountRole.KEP_EMPLOYEE, Action.SEE_APPOINTMENT_NEEDS, Relation.OWN_KEP),
         (AccountRole.KEP_EMPLOYEE, Action.INVITE_TO_APPOINTMENT, Relation.OWN_KEP),  # R60

@@ -64,6 +64,9 @@ class DoorJournal(Protocol):
     def note_moved_back(self, subject: str, by: str) -> None:
         """`by` moved a person back. Returns at once; written when it can be."""
 
+    def note_queue(self, waiting: Sequence[Caller]) -> None:
+        """These wait now, in order. Returns at once."""
+
 
 @dataclass(frozen=True)
 class DoorParts:
@@ -244,20 +247,36 @@ class Doors:
             case MoveBackParticipant():
                 await self._move_back(door, request, by)
 
+    async def take_in(self, room: str, by: str) -> None:
+        """Admit everybody known who waits, in the name of `by` (a subject), who need not be in the
+        room: the domain has found that they may.
+
+        Raises:
+            RequestError: it was not done.
+        """
+        door = self._door(room)
+        await self._admit_knocks(door, door.waiting_room.admissible(self._now()), by)
+
     async def _admit(self, door: Door, request: AdmitKnock, by: str) -> None:
         now = self._now()
         if request.knock is None:
             knocks = door.waiting_room.admissible(now)
         else:
             knocks = [door.waiting_room.check_admit(request.knock, now)]
-        if not knocks:
-            return
-        admitted = await door.journal.admit([each.caller for each in knocks], by)
-        may_enter = {each.subject for each in admitted}
+        may_enter = await self._admit_knocks(door, knocks, by)
         if request.knock is not None and not may_enter:
             raise RequestError(ErrorCode.NOT_ALLOWED, "not entitled any more")
+
+    async def _admit_knocks(self, door: Door, knocks: Sequence[Knock], by: str) -> set[str]:
+        """Return the subjects that enter."""
+        if not knocks:
+            return set()
+        admitted = await door.journal.admit([each.caller for each in knocks], by)
+        may_enter = {each.subject for each in admitted}
         ids = [each.id for each in knocks if each.caller.subject in may_enter]
-        self._carry_out(request.room, door.waiting_room.handle_admit(ids, self._now()))
+        outputs = door.waiting_room.handle_admit(ids, self._now())
+        self._carry_out(door.description.room, outputs)
+        return may_enter
 
     async def _move_back(self, door: Door, request: MoveBackParticipant, by: str) -> None:
         rooms = self._parts.rooms
@@ -314,6 +333,7 @@ class Doors:
             message = self.waiting_room(room)
             assert message is not None, "invariant: the door is open"
             self._parts.rooms.tell_moderators(room, message)
+            door.journal.note_queue([each.caller for each in door.waiting_room.knocks])
         self._changed.set()
 
     def _issue(self, door: Door, issue: Issue) -> None:

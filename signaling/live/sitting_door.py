@@ -71,6 +71,9 @@ class SittingJournal:
         """Audit a move back."""
         self._put(AuditAction.MOVE_BACK, subject, by)
 
+    def note_queue(self, waiting: Sequence[Caller]) -> None:
+        """Who waits at a sitting is kept nowhere."""
+
     async def _is_entitled(self, session: AsyncSession, caller: Caller) -> bool:
         sitting = await session.get(Sitting, self._sitting_id)
         if sitting is None or sitting.state != SittingState.PLANNED:

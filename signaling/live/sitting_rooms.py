@@ -156,7 +156,9 @@ class SittingRooms:
         return {
             room
             for room, entry in self._rooms.rooms.items()
-            if not entry.is_listed and room not in self._open
+            if not entry.is_listed
+            and entry.description.room_class is RoomClass.COUNCIL
+            and room not in self._open
         }
 
     def _pause_s(self) -> float:
