@@ -13,6 +13,7 @@ from signaling.addresses import Network, client_address, is_inside
 from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
 from signaling.health import Health
+from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
@@ -59,6 +60,8 @@ class AppParts:
     metrics: SignalingMetrics
     accounts: AccountsService | None = None
     """None: there are rooms only."""
+    keps: KepsService | None = None
+    """Calls with ΚΕΠ, which need accounts."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
@@ -66,7 +69,9 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     rooms = parts.directory.rooms
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
     accounts = parts.accounts
-    renderer = Renderer(parts.folders.templates, has_accounts=accounts is not None)
+    renderer = Renderer(
+        parts.folders.templates, has_accounts=accounts is not None, has_keps=parts.keps is not None
+    )
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
     endpoint = _make_endpoint(settings, parts)
@@ -101,6 +106,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
         accounts.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
         )
+    if parts.keps is not None:
+        parts.keps.add_routes(app, renderer)
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 

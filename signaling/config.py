@@ -18,6 +18,7 @@ from sfu.values import RoomClass
 from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.identity.config import IdentityConfig, identity_problems
+from signaling.kep.config import KepConfig, kep_problems
 from signaling.mail.config import MailConfig, mail_problems
 from signaling.storage.config import StorageConfig, storage_problems
 from signaling.tokens import IDENTIFIER
@@ -112,6 +113,8 @@ class Config:
     """Sign-in."""
     mail: MailConfig = field(default_factory=MailConfig)
     """Mail."""
+    kep: KepConfig = field(default_factory=KepConfig)
+    """Appointments with a ΚΕΠ."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -214,6 +217,7 @@ def find_problems(config: Config) -> list[str]:
         *accounts_problems(config.accounts),
         *identity_problems(config.identity, config.is_public),
         *_mail_problems(config),
+        *kep_problems(config.kep),
     ]
 
 

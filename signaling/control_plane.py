@@ -25,6 +25,7 @@ from signaling.app import AppParts, AppSettings, make_app
 from signaling.clock import read_clocks
 from signaling.config import Config, DemoConfig
 from signaling.demo import DemoSettings
+from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
@@ -69,8 +70,12 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     metrics = SignalingMetrics(registry)
     directory = _make_directory(config)
     accounts = _make_accounts(config)
+    keps = KepsService(
+        accounts, config.kep, sender=config.mail.sender,
+        has_samples=config.identity.development.enabled,
+    )  # fmt: skip
     runner = web.AppRunner(
-        _make_app(config, directory, registry, metrics, accounts),
+        _make_app(config, directory, registry, metrics, keps),
         access_log=None,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
@@ -84,6 +89,7 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
             running = [
                 tasks.create_task(directory.run(), name="room-directory"),
                 tasks.create_task(accounts.run(), name="accounts"),
+                tasks.create_task(keps.run(), name="keps"),
                 tasks.create_task(_measure_lag(metrics, asyncio.sleep), name="loop-lag"),
                 tasks.create_task(
                     _tell_ready(directory, accounts, port, ready_descriptor), name="ready"
@@ -113,7 +119,7 @@ def _make_client(path: Path, on_event: OnEvent, on_state: OnState) -> SfuClient:
 
 
 def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegistry,
-              metrics: SignalingMetrics, accounts: AccountsService) -> web.Application:  # fmt: skip
+              metrics: SignalingMetrics, keps: KepsService) -> web.Application:  # fmt: skip
     try:
         key = load_or_create_key(config.token_key_path)
     except (OSError, ValueError) as error:
@@ -140,7 +146,8 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         folders=folders,
         registry=registry,
         metrics=metrics,
-        accounts=accounts,
+        accounts=keps.accounts,
+        keps=keps,
     )
     return make_app(settings, parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from signaling.accounts.assignments import list_assignments
+from signaling.accounts.assignments import list_assignments, list_keps_of
 from signaling.accounts.bodies import list_bodies
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action, Target
@@ -18,6 +18,7 @@ from signaling.accounts.role_requests import (
 )
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.kep.records import list_own
 from signaling.storage.models import RoleRequest
 
 MAX_REQUESTS_SHOWN = 10
@@ -46,6 +47,8 @@ class AccountPages:
         async with self._accounts.database.read() as session:
             roles = await list_assignments(session, person_id=visitor.person.id)
             requests = await requests_of(session, visitor.person.id, MAX_REQUESTS_SHOWN)
+            keps = await list_keps_of(session, visitor.person.id)
+            appointments = await list_own(session, visitor.person.id, since=self._accounts.now())
         done = request.query.get("done", "")
         return self._parts.page(
             request, "account.html", visitor,
@@ -53,6 +56,8 @@ class AccountPages:
             civil=self._accounts.people.civil_data(visitor.person),
             roles=roles,
             requests=requests,
+            keps=keps,
+            appointments=appointments,
             has_pending=any(each.status == RequestStatus.PENDING for each in requests),
             done=done if done in DONE else "",
         )  # fmt: skip

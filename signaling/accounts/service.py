@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,18 +83,18 @@ class AccountsService:
         """
         self._settings = settings
         self._clock = clock
-        self._vault = Vault(load_or_create_secret(settings.data_folder / "personal-data-key"))
+        self.vault = Vault(load_or_create_secret(settings.data_folder / "personal-data-key"))
         self.database = self._make_database()
         self._http = ProviderHttp()
         self._providers = make_providers(
             settings.identity, settings.secrets_folder, settings.data_folder,
             settings.development_port, self._http,
         )  # fmt: skip
-        self._trail = StoredTrail(self._vault)
-        self._people = People(self._vault)
-        self._sessions = WebSessions(settings.accounts, self._vault)
+        self._trail = StoredTrail(self.vault)
+        self._people = People(self.vault)
+        self._sessions = WebSessions(settings.accounts, self.vault)
         self.visitors = Visitors(
-            self.database, self._sessions, self._vault,
+            self.database, self._sessions, self.vault,
             terms_version=settings.accounts.terms_version, is_https=settings.is_https,
             now=self._now,
         )  # fmt: skip
@@ -115,7 +116,7 @@ class AccountsService:
     ) -> None:  # fmt: skip
         """Add all pages of accounts."""
         settings = self._settings
-        parts = PageParts(self._account_parts(), renderer)
+        parts = PageParts(self.parts, renderer)
         SignInPages(self._sign_in_parts(), renderer, address_of).add_routes(app)
         EntryPages(parts).add_routes(app)
         AccountPages(parts).add_routes(app)
@@ -168,7 +169,9 @@ class AccountsService:
         url = database_url(storage, self._settings.data_folder, password)
         return Database(url, pool_size=storage.pool_size)
 
-    def _account_parts(self) -> AccountParts:
+    @functools.cached_property
+    def parts(self) -> AccountParts:
+        """What pages of accounts, and of those who build on them, share."""
         return AccountParts(
             database=self.database,
             people=self._people,
@@ -190,7 +193,7 @@ class AccountsService:
             people=self._people,
             sessions=self._sessions,
             visitors=self.visitors,
-            attempts=Attempts(self._vault),
+            attempts=Attempts(self.vault),
             trail=self._trail,
             providers=self._providers,
             origins=self._settings.origins,
