@@ -20,6 +20,9 @@ from signaling.door.door_socket import DoorConnection, DoorSocketServices, Holde
 from signaling.door.doors import DoorParts, Doors
 from signaling.frame_socket import FrameServices, SocketEndpoint
 from signaling.health import Health
+from signaling.kep.call_service import CallServiceParts
+from signaling.kep.calls import KepCalls
+from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.live.entry_pages import EntrySettings
 from signaling.live.service import LiveParts, LiveService
@@ -28,7 +31,7 @@ from signaling.middlewares import access_log, errors, security_headers
 from signaling.pages import Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
-from signaling.room_session import SessionServices
+from signaling.room_session import NoMuteRule, SessionServices
 from signaling.tokens import TokenGate, TokenKey
 from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
@@ -76,6 +79,8 @@ class AppParts:
     """Of the directory's rooms; None: made here."""
     holders_of: HoldersOf | None = None
     """Tells browsers apart at the door; None: by the cookies of accounts."""
+    keps: KepsService | None = None
+    """Appointments with ΚΕΠ, which need accounts."""
 
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
@@ -83,7 +88,9 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     rooms = parts.directory.rooms
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
     accounts, audit = parts.accounts, parts.audit
-    renderer = Renderer(parts.folders.templates, has_accounts=accounts is not None)
+    renderer = Renderer(
+        parts.folders.templates, has_accounts=accounts is not None, has_keps=parts.keps is not None
+    )
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
     pages = Pages(renderer, rooms, demo_rooms, room_page, visitor_of)
@@ -92,7 +99,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
         clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
         metrics=parts.metrics,
     )  # fmt: skip
-    endpoint = _make_endpoint(settings, parts, doors, frames)
+    calls = _make_calls(parts)
+    endpoint = _make_endpoint(settings, parts, doors, frames, calls)
     door = _make_door(settings, doors, frames, parts)
     parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
     health = Health(
@@ -137,6 +145,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
         )
         _make_live(settings, parts, accounts.page_parts(renderer), doors).add_routes(app)
+    if parts.keps is not None and calls is not None:
+        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 
@@ -160,9 +170,33 @@ def make_doors(
     )  # fmt: skip
 
 
+def _make_calls(parts: AppParts) -> KepCalls | None:
+    """Return the running calls of appointments; None: there are no appointments."""
+    if parts.keps is None:
+        return None
+    directory = parts.directory
+    return KepCalls(
+        directory.rooms, parts.clock, directory.post,
+        allows_unencrypted=parts.keps.allows_unencrypted,
+    )  # fmt: skip
+
+
+def _call_parts(
+    settings: AppSettings, parts: AppParts, doors: Doors, calls: KepCalls
+) -> CallServiceParts:
+    assert parts.keps is not None, "invariant: calls are of appointments"
+    return CallServiceParts(
+        directory=parts.directory, doors=doors, calls=calls, clock=parts.clock,
+        vault=parts.keps.accounts.vault, centre=parts.keps.make_centre(),
+        audit=parts.audit.calls if parts.audit is not None else None,
+        settings=_entry_settings(settings),
+    )  # fmt: skip
+
+
 def _make_endpoint(
-    settings: AppSettings, parts: AppParts, doors: Doors, frames: FrameServices
-) -> SocketEndpoint:
+    settings: AppSettings, parts: AppParts, doors: Doors, frames: FrameServices,
+    calls: KepCalls | None,
+) -> SocketEndpoint:  # fmt: skip
     sessions = SessionServices(
         gate=TokenGate(parts.key, started=parts.clock()),
         rooms=parts.directory.rooms,
@@ -171,6 +205,7 @@ def _make_endpoint(
         limits=settings.session_limits,
         max_video_streams=settings.max_video_streams,
         allows_unencrypted=settings.allows_unencrypted,
+        mute_rule=calls or NoMuteRule(),
     )
     services = SocketServices(
         sessions=sessions,
@@ -188,13 +223,17 @@ def _make_endpoint(
 def _make_live(
     settings: AppSettings, parts: AppParts, pages: PageParts, doors: Doors
 ) -> LiveService:
-    entry = EntrySettings(
+    entry = _entry_settings(settings)
+    return LiveService(pages, LiveParts(parts.directory, doors, parts.clock, entry))
+
+
+def _entry_settings(settings: AppSettings) -> EntrySettings:
+    return EntrySettings(
         origins=settings.origins,
         is_https=settings.is_https,
         max_video_streams=settings.max_video_streams,
         address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
     )
-    return LiveService(pages, LiveParts(parts.directory, doors, parts.clock, entry))
 
 
 def _make_door(

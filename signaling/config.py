@@ -19,6 +19,7 @@ from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.audit.config import AuditConfig, audit_problems
 from signaling.identity.config import IdentityConfig, identity_problems
+from signaling.kep.config import KepConfig, kep_problems
 from signaling.mail.config import MailConfig, mail_problems
 from signaling.scheduling.config import (
     CapacityConfig,
@@ -59,15 +60,6 @@ class WorkerEntry:
     """Unique: letters a to z, digits, hyphens. Names the socket, the metrics and the log lines."""
     room_class: RoomClass
     """`council` or `kep`. A room is only placed on a worker of its class."""
-
-
-@dataclass(frozen=True)
-class KepConfig:
-    """Calls of citizens with employees."""
-
-    allow_unencrypted_browsers: bool = False
-    """Whether browsers that cannot encrypt end to end are admitted. Everybody in such a call is
-    warned, and asked first. Off: they are refused with an explanation."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +108,6 @@ class Config:
     """What all media workers have in common."""
     workers: tuple[WorkerEntry, ...] = ()
     """Media workers, at least one. The first has `media.first_port`, each further the next."""
-    kep: KepConfig = field(default_factory=KepConfig)
-    """Kep calls."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
     secrets_folder: str = ""
@@ -136,6 +126,8 @@ class Config:
     """Invitations."""
     audit: AuditConfig = field(default_factory=AuditConfig)
     """Audit chain of kep calls."""
+    kep: KepConfig = field(default_factory=KepConfig)
+    """Appointments and calls with a ΚΕΠ."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -241,6 +233,7 @@ def find_problems(config: Config) -> list[str]:
         *_mail_problems(config),
         *capacity_problems(config.capacity),
         *invitations_problems(config.invitations),
+        *kep_problems(config.kep),
     ]
 
 

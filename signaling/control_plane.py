@@ -26,6 +26,7 @@ from signaling.audit.service import AuditService
 from signaling.clock import read_clocks
 from signaling.config import Config, DemoConfig
 from signaling.demo import DemoSettings
+from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
@@ -69,10 +70,14 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     PlatformCollector(registry=registry)
     metrics = SignalingMetrics(registry)
     accounts = _make_accounts(config)
+    keps = KepsService(
+        accounts, config.kep, sender=config.mail.sender,
+        has_samples=config.identity.development.enabled,
+    )  # fmt: skip
     audit = _make_audit(config, accounts)
     directory = _make_directory(config, audit)
     runner = web.AppRunner(
-        _make_app(config, directory, registry, metrics, accounts=accounts, audit=audit),
+        _make_app(config, directory, registry, metrics, keps=keps, audit=audit),
         access_log=None,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
@@ -87,6 +92,7 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
                 tasks.create_task(directory.run(), name="room-directory"),
                 tasks.create_task(accounts.run(), name="accounts"),
                 tasks.create_task(audit.run(), name="audit"),
+                tasks.create_task(keps.run(), name="keps"),
                 tasks.create_task(_measure_lag(metrics, asyncio.sleep), name="loop-lag"),
                 tasks.create_task(
                     _tell_ready(directory, accounts, port, ready_descriptor), name="ready"
@@ -128,7 +134,7 @@ def _make_client(path: Path, on_event: OnEvent, on_state: OnState) -> SfuClient:
 
 
 def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegistry,
-              metrics: SignalingMetrics, *, accounts: AccountsService,
+              metrics: SignalingMetrics, *, keps: KepsService,
               audit: AuditService) -> web.Application:  # fmt: skip
     try:
         key = load_or_create_key(config.token_key_path)
@@ -157,7 +163,8 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         folders=folders,
         registry=registry,
         metrics=metrics,
-        accounts=accounts,
+        accounts=keps.accounts,
+        keps=keps,
         audit=audit,
     )
     return make_app(settings, parts)

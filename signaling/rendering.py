@@ -21,7 +21,9 @@ ATHENS = ZoneInfo("Europe/Athens")
 class Renderer:
     """The templates of the pages."""
 
-    def __init__(self, templates: Path, *, has_accounts: bool = False) -> None:
+    def __init__(
+        self, templates: Path, *, has_accounts: bool = False, has_keps: bool = False
+    ) -> None:
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(templates),
             autoescape=True,
@@ -29,7 +31,10 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters["athens"] = athens_time
+        self._environment.filters["athens_clock"] = athens_clock
+        self._environment.filters["clock"] = clock_text
         self._environment.globals["has_accounts"] = has_accounts
+        self._environment.globals["has_keps"] = has_keps
 
     def render(
         self, request: web.Request, name: str, values: Mapping[str, Any], *,
@@ -60,6 +65,16 @@ class Renderer:
 def athens_time(moment: datetime) -> str:
     """Return a moment as people in Greece read it, such as `31/01/2026 10:00`."""
     return moment.astimezone(ATHENS).strftime("%d/%m/%Y %H:%M")
+
+
+def athens_clock(moment: datetime) -> str:
+    """Return the hour of a moment, such as `10:00`."""
+    return moment.astimezone(ATHENS).strftime("%H:%M")
+
+
+def clock_text(minutes: int) -> str:
+    """Return minutes after midnight as an hour, such as `14:30`."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def language_of(request: web.Request) -> str:

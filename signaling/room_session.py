@@ -8,7 +8,7 @@ worker at a time; later ones wait, so that replies come in the order of the requ
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from recording_policy.rules import verb_of, verbs_of
@@ -105,7 +105,7 @@ class SessionServices:
     """Receive-only video m-lines that clients are told they may offer."""
     allows_unencrypted: bool = False
     """Whether kep rooms admit browsers without end-to-end encryption: the operator's exception."""
-    mute_rule: MuteRule = NoMuteRule()
+    mute_rule: MuteRule = field(default_factory=NoMuteRule)
 
 
 class RoomSession:

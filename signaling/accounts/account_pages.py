@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from signaling.accounts.assignments import list_assignments
+from signaling.accounts.assignments import list_assignments, list_keps_of
 from signaling.accounts.bodies import list_bodies
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action, Target
@@ -18,6 +18,7 @@ from signaling.accounts.role_requests import (
 )
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.kep.records import list_own
 from signaling.scheduling.invitations import upcoming_of
 from signaling.storage.models import RoleRequest
 
@@ -51,6 +52,8 @@ class AccountPages:
             sittings = await upcoming_of(
                 session, visitor.person, self._accounts.now(), MAX_SITTINGS_SHOWN
             )
+            keps = await list_keps_of(session, visitor.person.id)
+            appointments = await list_own(session, visitor.person.id, since=self._accounts.now())
         done = request.query.get("done", "")
         return self._parts.page(
             request, "account.html", visitor,
@@ -59,6 +62,8 @@ class AccountPages:
             roles=roles,
             requests=requests,
             sittings=sittings,
+            keps=keps,
+            appointments=appointments,
             has_pending=any(each.status == RequestStatus.PENDING for each in requests),
             done=done if done in DONE else "",
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,9 @@ from signaling.identity.attempts import Attempts
 from signaling.identity.config import IdentityConfig
 from signaling.identity.handlers import SignInPages, SignInParts
 from signaling.identity.http import ProviderHttp
-from signaling.identity.providers import make_providers
+from signaling.identity.providers import make_centre, make_providers
+from signaling.kep.centre import Centre
+from signaling.kep.config import CentreConfig
 from signaling.mail.config import Delivery, MailConfig
 from signaling.mail.delivery import MailDelivery
 from signaling.mail.queue import MailQueue
@@ -92,25 +95,25 @@ class AccountsService:
         """
         self._settings = settings
         self._clock = clock
-        self._vault = Vault(load_or_create_secret(settings.data_folder / "personal-data-key"))
+        self.vault = Vault(load_or_create_secret(settings.data_folder / "personal-data-key"))
         self.database = self._make_database()
         self._http = ProviderHttp()
         self._providers = make_providers(
             settings.identity, settings.secrets_folder, settings.data_folder,
             settings.development_port, self._http,
         )  # fmt: skip
-        self._trail = StoredTrail(self._vault)
-        self._people = People(self._vault)
-        self._sessions = WebSessions(settings.accounts, self._vault)
+        self._trail = StoredTrail(self.vault)
+        self._people = People(self.vault)
+        self._sessions = WebSessions(settings.accounts, self.vault)
         self.visitors = Visitors(
-            self.database, self._sessions, self._vault,
+            self.database, self._sessions, self.vault,
             terms_version=settings.accounts.terms_version, is_https=settings.is_https,
             now=self._now,
         )  # fmt: skip
         mail = settings.mail
         self._mails = MailQueue(MailTemplates(), mail.delivery, mail.max_attempts, self._now)
         password = read_secret(settings.secrets_folder, mail.password) if mail.password else ""
-        self._invitation_links = InvitationLinks(self._vault)
+        self._invitation_links = InvitationLinks(self.vault)
         self._invitation_mails = InvitationMails(
             self._mails, self._invitation_links, settings.public_origin
         )
@@ -142,9 +145,21 @@ class AccountsService:
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
 
+    def make_centre(self, config: CentreConfig) -> Centre | None:
+        """Return the interoperability centre that confirms identities, or its double.
+
+        Raises:
+            SecretMissing: its password cannot be read.
+        """
+        settings = self._settings
+        return make_centre(
+            config, settings.identity, settings.secrets_folder, settings.data_folder,
+            settings.development_port, self._http,
+        )  # fmt: skip
+
     def page_parts(self, renderer: Renderer) -> PageParts:
         """Return what pages that know who is asking are made with."""
-        return PageParts(self._account_parts(), renderer)
+        return PageParts(self.parts, renderer)
 
     async def run(self) -> None:
         """Wait for the database, then deliver mail and clean up, for ever."""
@@ -195,7 +210,9 @@ class AccountsService:
         url = database_url(storage, self._settings.data_folder, password)
         return Database(url, pool_size=storage.pool_size)
 
-    def _account_parts(self) -> AccountParts:
+    @functools.cached_property
+    def parts(self) -> AccountParts:
+        """What pages of accounts, and of those who build on them, share."""
         return AccountParts(
             database=self.database,
             people=self._people,
@@ -217,7 +234,7 @@ class AccountsService:
             people=self._people,
             sessions=self._sessions,
             visitors=self.visitors,
-            attempts=Attempts(self._vault),
+            attempts=Attempts(self.vault),
             trail=self._trail,
             providers=self._providers,
             origins=self._settings.origins,

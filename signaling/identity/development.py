@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
+import aiohttp
 import jinja2
 import msgspec
 from aiohttp import web
@@ -32,6 +33,11 @@ LIFETIME_S = 120.0
 MAX_REMEMBERED = 1000
 """LIMIT: codes, tokens and sessions kept; older ones are forgotten."""
 PADDED_WIDTH = 24
+KED_PATH = "/ked/confirm-identity"
+KED_FIELDS = frozenset(
+    {"auditTransactionId", "auditTransactionDate", "auditUnit", "auditProtocol", "auditUserId",
+     "auditUserIp"}
+)  # fmt: skip
 EXIT_BUSY = 1
 T = TypeVar("T")
 
@@ -76,6 +82,7 @@ class DevelopmentProvider:
         app.router.add_post(realm + "/oauth/token", self.exchange)
         app.router.add_get(realm + "/userinfo", self.userinfo)
         app.router.add_get(realm + "/logout/{client}/", self.logout)
+        app.router.add_post(KED_PATH, self.confirm_identity)
         return app
 
     async def authorize(self, request: web.Request) -> web.Response:
@@ -147,6 +154,31 @@ class DevelopmentProvider:
         response = _redirect(url)
         response.del_cookie(SESSION_COOKIE, path="/")
         return response
+
+    async def confirm_identity(self, request: web.Request) -> web.Response:
+        """Answer as the interoperability centre (ΚΕ.Δ.) does: the data are right if they are those
+        of a sample person and the document's number does not begin with `ΧΧ`."""
+        settings = self.settings
+        wanted = aiohttp.encode_basic_auth(settings.client_id, settings.client_secret, "utf-8")
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            return web.json_response({"error": "unauthorized"}, status=401)
+        body = await request.json()
+        answer = {"callSequenceId": secrets.randbelow(2**31), "callSequenceDate": time.ctime()}
+        missing = sorted(KED_FIELDS - {key for key, value in body["auditRecord"].items() if value})
+        if missing:
+            error = {"errorCode": "AUDIT", "errorDescr": ", ".join(missing)}
+            return web.json_response({**answer, "errorRecord": error})
+        asked = body["confirmIdentityInputRecord"]
+        person = {each.tax_number: each for each in SAMPLE_PEOPLE}.get(asked["afm"])
+        is_right = (
+            person is not None
+            and (asked["firstname"], asked["lastname"]) == (person.given_name, person.family_name)
+            and not asked["documentNumber"].startswith("ΧΧ")
+        )
+        return web.json_response(
+            {**answer, "confirmIdentityOutputRecord": {"isConfirmed": is_right}}
+        )
 
     def _send_back(self, request: web.Request, person: SamplePerson) -> web.Response:
         redirect_uri = request.query["redirect_uri"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from signaling.identity.config import IdentityConfig, ProviderEntry, ProviderKind
+from signaling.identity.development import KED_PATH
 from signaling.identity.gsis import REALMS, TITLES, GsisProvider, Realm
 from signaling.identity.http import ProviderHttp
 from signaling.identity.oidc import OidcProvider
 from signaling.identity.provider import Provider
+from signaling.kep.centre import Centre, KedCentre
+from signaling.kep.config import CentreConfig
 from signaling.secrets import load_or_create_secret, read_secret
 
 DEVELOPMENT_CLIENT = "synedrion-development"
@@ -62,3 +66,21 @@ def _make_provider(entry: ProviderEntry, secrets_folder: str, http: ProviderHttp
         has_pkce=entry.has_pkce,
     )
     return OidcProvider(realm, http) if is_oidc else GsisProvider(realm, http)
+
+
+def make_centre(
+    config: CentreConfig, identity: IdentityConfig, secrets_folder: str, data_folder: Path,
+    development_port: int, http: ProviderHttp,
+) -> Centre | None:  # fmt: skip
+    """Return the interoperability centre, its double in development, or none.
+
+    Raises:
+        SecretMissing: the password cannot be read.
+    """
+    if config.address:
+        return KedCentre(config, read_secret(secrets_folder, config.password), http)
+    if not identity.development.enabled:
+        return None
+    address = f"http://127.0.0.1:{development_port}{KED_PATH}"
+    double = replace(config, address=address, username=DEVELOPMENT_CLIENT)
+    return KedCentre(double, development_secret(data_folder), http)

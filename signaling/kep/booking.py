@@ -101,13 +101,13 @@ class Booking:
             lambda session: self._reschedule(session, appointment_id, person_id, step, request_key)
         )
 
-    async def cancel(self, appointment_id: str, person_id: str) -> None:
-        """Cancel; the time is free at once.
+    async def cancel(self, appointment_id: str, actor_id: str) -> None:
+        """Cancel for the citizen, or for the ΚΕΠ; the time is free at once.
 
         Raises:
             WrongState: it cannot be cancelled any more.
         """
-        await self._in_turn(lambda session: self._cancel(session, appointment_id, person_id))
+        await self._in_turn(lambda session: self._cancel(session, appointment_id, actor_id))
 
     async def _in_turn(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
         async with self._turns:
@@ -171,16 +171,16 @@ class Booking:
         await parts.notices.tell_moved(session, person, appointment)
         return appointment
 
-    async def _cancel(self, session: AsyncSession, appointment_id: str, person_id: str) -> None:
+    async def _cancel(self, session: AsyncSession, appointment_id: str, actor_id: str) -> None:
         parts = self._parts
-        person = await _lock_person(session, person_id)
         appointment = await session.get_one(Appointment, appointment_id)
+        person = await session.get_one(Person, appointment.person_id)
         move(appointment, AppointmentState.CANCELLED)
         appointment.calendar_sequence += 1
         await session.flush()
         await free(session, appointment)
         await parts.reserve(session, appointment, is_taken=False)
-        await self._record(session, AuditAction.CANCEL_APPOINTMENT, appointment)
+        await self._record(session, AuditAction.CANCEL_APPOINTMENT, appointment, actor_id)
         await parts.notices.tell_cancelled(session, person, appointment)
 
     async def _check_person(self, session: AsyncSession, person_id: str) -> None:
@@ -213,13 +213,14 @@ class Booking:
         )  # fmt: skip
 
     async def _record(
-        self, session: AsyncSession, action: AuditAction, appointment: Appointment
-    ) -> None:
+        self, session: AsyncSession, action: AuditAction, appointment: Appointment,
+        actor_id: str | None = None,
+    ) -> None:  # fmt: skip
         facts = {"theme": appointment.theme, "kep": appointment.kep_id}
         await self._parts.trail.record(
             session,
             AuditEntry(
-                self._parts.now(), appointment.person_id, action, "appointment", appointment.id,
+                self._parts.now(), actor_id or appointment.person_id, action, "appointment", appointment.id,
                 facts=facts,
             ),
         )  # fmt: skip

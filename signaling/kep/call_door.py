@@ -7,7 +7,7 @@ entitled comes, reads the database again every few seconds, and closes what is o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

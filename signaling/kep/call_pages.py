@@ -21,6 +21,7 @@ from signaling.door.doors import Doors
 from signaling.door.values import Caller, DoorLimits
 from signaling.encryption import policy_of
 from signaling.errors import RequestError
+from signaling.frame_socket import is_own_origin
 from signaling.kep.call import CallRefused
 from signaling.kep.call_door import CallRooms
 from signaling.kep.call_records import CallRecords
@@ -115,7 +116,8 @@ class CallPages:
     async def ticket(self, request: web.Request) -> web.Response:
         """Answer a ticket for the door. The name is that of the account."""
         visitor = await self._accounts.visitors.require(request)
-        self._accounts.visitors.check_own_origin(request, self._settings.origins)
+        if not is_own_origin(request.headers.getall("Origin", []), self._settings.origins):
+            raise web.HTTPForbidden(text="wrong_origin")
         found = await self._find(request, visitor)
         if self._state(found) == "over":
             raise web.HTTPConflict(text="too_late")

@@ -14,22 +14,8 @@ import msgspec
 from signaling.audit.ked import KedAudit
 from signaling.identity.http import ProviderHttp, read_json
 from signaling.identity.provider import ProviderUnavailable
+from signaling.kep.config import CentreConfig
 from signaling.kep.values import IdentityDocument
-
-
-@dataclass(frozen=True)
-class CentreConfig:
-    """The interoperability centre."""
-
-    address: str = ""
-    """Address of the service that confirms identities. Empty: employees confirm by eye; in
-    development the double of the development provider answers."""
-    username: str = ""
-    """Our name there."""
-    password: str = ""
-    """Name of the secret with our password."""
-    unit: str = "KEP"
-    """auditUnit: how our service is registered there."""
 
 
 @dataclass(frozen=True)

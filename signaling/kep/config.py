@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 STEP_MIN = 5
 """All durations are whole steps: what the constraint against double booking counts in."""
+
+
+@dataclass(frozen=True)
+class CentreConfig:
+    """The interoperability centre (ΚΕ.Δ., R80)."""
+
+    address: str = ""
+    """Address of the service that confirms identities. Empty: employees confirm by eye; in
+    development the double of the development provider answers."""
+    username: str = ""
+    """Our name there."""
+    password: str = ""
+    """Name of the secret with our password."""
+    unit: str = "KEP"
+    """auditUnit: how our service is registered there."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,11 @@ class KepConfig:
     """How long after the start a citizen who has not come is waited for."""
     max_open_per_person: int = 5
     """Appointments that one person can have ahead."""
+    allow_unencrypted_browsers: bool = False
+    """Whether browsers that cannot encrypt end to end are admitted to calls. Everybody in such a
+    call is warned, and asked first. Off: they are refused with an explanation."""
+    centre: CentreConfig = field(default_factory=CentreConfig)
+    """Interoperability centre."""
 
 
 def kep_problems(config: KepConfig) -> list[str]:
@@ -52,4 +73,16 @@ def kep_problems(config: KepConfig) -> list[str]:
             problems.append(f"kep.{key} = {value}: use 0 to 1440")
     if config.max_open_per_person < 1:
         problems.append(f"kep.max_open_per_person = {config.max_open_per_person}: use 1 or more")
+    problems += _centre_problems(config.centre)
+    return problems
+
+
+def _centre_problems(centre: CentreConfig) -> list[str]:
+    problems = []
+    if centre.address and urlsplit(centre.address).scheme not in ("http", "https"):
+        problems.append(f'kep.centre.address = "{centre.address}": write https://…')
+    if centre.address and not (centre.username and centre.password):
+        problems.append("kep.centre.username, kep.centre.password: the centre wants both")
+    if not 1 <= len(centre.unit) <= 128:
+        problems.append("kep.centre.unit: use 1 to 128 characters")
     return problems

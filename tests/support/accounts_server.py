@@ -23,6 +23,8 @@ from signaling.clock import Instant, read_clocks
 from signaling.identity.config import DevelopmentProviderConfig, IdentityConfig
 from signaling.identity.development import DevelopmentProvider, DevelopmentSettings
 from signaling.identity.providers import DEVELOPMENT_CLIENT, development_secret
+from signaling.kep.config import KepConfig
+from signaling.kep.service import KepsService
 from signaling.mail.config import MailConfig
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
@@ -59,6 +61,7 @@ class AccountsServer:
     url: str
     provider_url: str
     service: AccountsService
+    keps: KepsService
     provider: DevelopmentProvider
     clock: ShiftedClock
 
@@ -183,28 +186,31 @@ async def running_accounts(
         )  # fmt: skip
         clock = ShiftedClock()
         service = AccountsService(settings, clock)
+        keps = KepsService(service, KepConfig(), sender=settings.mail.sender, has_samples=True)
         provider = DevelopmentProvider(
             DevelopmentSettings(
                 provider_port, DEVELOPMENT_CLIENT, development_secret(folder), [url]
             )
         )
         await _serve(stack, provider.make_app(), provider_port)
-        running = asyncio.create_task(service.run())
-        stack.push_async_callback(_cancel, running)
-        await _serve(stack, _make_app(service, url), port)
+        for work in (service.run(), keps.run()):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
+        await _serve(stack, _make_app(service, keps, url), port)
         if wait:
             async with asyncio.timeout(20):
-                await service.is_ready.wait()
-        yield AccountsServer(url, f"http://127.0.0.1:{provider_port}", service, provider, clock)
+                await keps.is_ready.wait()
+        yield AccountsServer(
+            url, f"http://127.0.0.1:{provider_port}", service, keps, provider, clock
+        )
 
 
-def _make_app(service: AccountsService, url: str) -> web.Application:
+def _make_app(service: AccountsService, keps: KepsService, url: str) -> web.Application:
     table = RoomTable([COUNCIL_ROOM])
     registry = CollectorRegistry()
     parts = AppParts(
         directory=RoomDirectory(table, []), key=TokenKey.generate(), clock=read_clocks,
         randomness=SystemRandomness(), folders=WebFolders.of_package(), registry=registry,
-        metrics=SignalingMetrics(registry), accounts=service,
+        metrics=SignalingMetrics(registry), accounts=service, keps=keps,
     )  # fmt: skip
     return make_app(replace(default_settings(), origins=frozenset({url})), parts)
 

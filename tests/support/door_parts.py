@@ -27,6 +27,7 @@ class RecordingJournal:
     """(subject, by whom)."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     moved_back: list[tuple[str, str]] = field(default_factory=list)
+    queues: list[list[str]] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set)
     is_away: bool = False
 
@@ -42,6 +43,9 @@ class RecordingJournal:
 
     def note_moved_back(self, subject: str, by: str) -> None:
         self.moved_back.append((subject, by))
+
+    def note_queue(self, waiting: Sequence[Caller]) -> None:
+        self.queues.append([each.subject for each in waiting])
 
 
 def caller(

@@ -1,0 +1,114 @@
+"""Everything about ΚΕΠ put together: booking, pages, reminders."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from sfu.logs import Log
+from signaling.accounts.parts import PageParts
+from signaling.accounts.service import AccountsService
+from signaling.kep.appointment_pages import AppointmentPages
+from signaling.kep.booking import Booking, BookingParts
+from signaling.kep.booking_pages import BookingPages
+from signaling.kep.call_service import CallService, CallServiceParts
+from signaling.kep.capacity import Reserve, sized_by_employees
+from signaling.kep.centre import Centre
+from signaling.kep.config import KepConfig
+from signaling.kep.guest_pages import GuestPages
+from signaling.kep.kep_pages import KepPages
+from signaling.kep.notices import Notices
+from signaling.kep.overview_pages import OverviewPages
+from signaling.kep.parts import KepParts
+from signaling.kep.personal import PersonalVault
+from signaling.kep.placing import Placer
+from signaling.kep.plans import PlanStore
+from signaling.kep.reminders import BATCH_SIZE, remind_batch
+from signaling.kep.samples import add_sample_keps
+from signaling.kep.staff_pages import StaffPages
+from signaling.rendering import Renderer
+from signaling.storage.database import StorageUnavailable
+
+log = Log(__name__)
+
+REMINDER_INTERVAL_S = 30.0
+
+
+class KepsService:
+    """ΚΕΠ as the application sees them."""
+
+    def __init__(
+        self, accounts: AccountsService, config: KepConfig, *, sender: str, has_samples: bool,
+        reserve: Reserve = sized_by_employees,
+    ) -> None:  # fmt: skip
+        """Put the parts together. `sender` is who mail and calendar entries come from."""
+        self.accounts = accounts
+        self._config = config
+        self._has_samples = has_samples
+        parts = accounts.parts
+        self._vault = PersonalVault(accounts.vault)
+        self._plans = PlanStore(config)
+        self.notices = Notices(
+            parts.mails, self._vault, config, sender=sender, public_origin=parts.public_origin,
+            now=parts.now,
+        )  # fmt: skip
+        placer = Placer(self._plans, config, reserve, parts.now)
+        self.booking = Booking(
+            BookingParts(
+                parts.database, placer, self._vault, self.notices, parts.trail, config, reserve,
+                parts.now,
+            )
+        )  # fmt: skip
+        self.is_ready = asyncio.Event()
+        """Set once there are tables, and in development the sample ΚΕΠ."""
+
+    def add_routes(self, app: web.Application, renderer: Renderer, call: CallServiceParts) -> None:
+        """Add all pages of ΚΕΠ, and the calls behind them."""
+        parts = KepParts(
+            PageParts(self.accounts.parts, renderer), self.booking, self._plans, self._vault,
+            self.notices, self._config,
+        )  # fmt: skip
+        for pages in (BookingPages, AppointmentPages, GuestPages, OverviewPages, KepPages,
+                      StaffPages):  # fmt: skip
+            pages(parts).add_routes(app)
+        CallService(parts, call).add_routes(app)
+
+    @property
+    def allows_unencrypted(self) -> bool:
+        """Whether browsers that cannot encrypt are admitted: the operator's exception."""
+        return self._config.allow_unencrypted_browsers
+
+    def make_centre(self) -> Centre | None:
+        """Return the interoperability centre; None: employees confirm by eye."""
+        return self.accounts.make_centre(self._config.centre)
+
+    async def run(self) -> None:
+        """Remind citizens, for ever."""
+        await self.accounts.is_ready.wait()
+        if self._has_samples:
+            await self._add_samples()
+        self.is_ready.set()
+        while True:
+            try:
+                await self.remind()
+            except StorageUnavailable:
+                log.warning("reminders wait for storage")
+            except Exception:  # task root: one appointment that cannot be told must not stop all
+                log.exception("reminders failed")
+            await asyncio.sleep(REMINDER_INTERVAL_S)
+
+    async def remind(self) -> None:
+        """Send all reminders that are due."""
+        parts = self.accounts.parts
+        count = BATCH_SIZE
+        while count == BATCH_SIZE:
+            async with parts.database.write() as session:
+                count = await remind_batch(session, self.notices, self._config, parts.now())
+
+    async def _add_samples(self) -> None:
+        parts = self.accounts.parts
+        try:
+            await add_sample_keps(parts.database, parts.people, parts.now())
+        except StorageUnavailable:
+            log.warning("sample data wait for storage")
