@@ -142,6 +142,14 @@ export class Call extends EventTarget {
     return isAllowed && !this.own.muted[source] && this.own.devices.tracks[source] !== null;
   }
 
+  /** Send a sharp, still picture, or the usual one again.
+   * @param {{ maxFramerate: number, maxBitrate: number } | null} limits */
+  async setSharpCamera(limits) {
+    const track = this.own.devices.tracks.camera;
+    if (track !== null) track.contentHint = limits === null ? '' : 'detail';
+    await this.media?.limitCamera(limits);
+  }
+
   /** Throw the socket away as a lost network would. For tests. */
   loseSocket() {
     this.#protocol.reset();
@@ -214,6 +222,7 @@ export class Call extends EventTarget {
   /** What a notification asks of this client. @param {RoomState} before @param {Notification} message */
   #act(before, message) {
     if (message.type === 'media_lost') this.#startMedia();
+    if (message.type === 'call_state') this.dispatchEvent(new CustomEvent('call_state', { detail: message.call }));
     if (message.type === 'peer_keys') this.encryption?.handleKeys(message.participant, message.payload);
     if (message.type === 'receipt') this.receiptSecret = message.secret;
     if (message.type === 'media_state') this.#handleMediaState(message.state);

@@ -4,7 +4,9 @@ import { Call } from './call.js';
 import { Devices } from './devices.js';
 import { canEncrypt } from './e2ee/protection.js';
 import { DoorEntry, failureText, post, rememberedName, returnToDoor, takeReturn } from './entry.js';
+import { KepCallPanel } from './kep_call.js';
 import { ProtocolError } from './protocol.js';
+import { watchQueue } from './queue.js';
 import { translator } from './texts.js';
 import { byId } from './views/dom.js';
 import { showEnded } from './views/ended.js';
@@ -39,6 +41,7 @@ const lobby = new LobbyView(byId('lobby'), devices, translate, {
   onJoin: (entry) => void join(entry),
 });
 const door = new DoorEntry(page, lobby, translate);
+watchQueue(document.getElementById('queue'));
 window.addEventListener('pagehide', () => void currentCall?.leave());
 if (hasDoor && takeReturn()) {
   lobby.name.value = rememberedName();
@@ -124,6 +127,8 @@ async function enter(entry, getToken) {
     return;
   }
   currentCall = call;
+  const panel = document.getElementById('kep-call');
+  if (panel !== null) new KepCallPanel(panel, call);
   lobby.close();
   byId('outside').hidden = true;
   room.open();

@@ -182,6 +182,22 @@ export class MediaConnection extends EventTarget {
     await this.#senders.get(source)?.sender.replaceTrack(track);
   }
 
+  /** Send the camera's full size with these limits; null: as before.
+   * @param {{ maxFramerate: number, maxBitrate: number } | null} limits */
+  async limitCamera(limits) {
+    const sender = this.#senders.get('camera')?.sender;
+    if (sender === undefined) return;
+    const parameters = sender.getParameters();
+    parameters.encodings.forEach((encoding, index) => {
+      const usual = CAMERA_ENCODINGS[index];
+      const isTop = index === parameters.encodings.length - 1;
+      if (usual?.maxBitrate !== undefined) encoding.maxBitrate = isTop && limits !== null ? limits.maxBitrate : usual.maxBitrate;
+      if (isTop && limits !== null) encoding.maxFramerate = limits.maxFramerate;
+      else delete encoding.maxFramerate;
+    });
+    await sender.setParameters(parameters).catch(() => undefined);
+  }
+
   /** @param {MediaStreamTrack} track */
   async startScreen(track) {
     const transceiver = this.#senders.get('screen');

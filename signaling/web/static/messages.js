@@ -77,6 +77,16 @@
 /** @typedef {'early' | 'unattended' | 'waiting'} WaitingState */
 
 /**
+ * How the call of an appointment stands.
+ * @typedef {object} CallView
+ * @property {string} phase  State of the appointment.
+ * @property {boolean} is_identified
+ * @property {'citizen' | 'employee' | 'weak_network' | null} sound_only  Why there is sound only.
+ * @property {boolean} wants_sharp_picture
+ * @property {boolean} citizen_camera  The citizen's picture reaches the server.
+ */
+
+/**
  * What the door says.
  * @typedef {{ type: 'knocked', id: number, ticket: string, ping_interval_s: number }
  *   | { type: 'waiting', state: WaitingState, position: number, opens_at: string }
@@ -155,6 +165,7 @@
  *   | { type: 'room_closed', reason: string }
  *   | { type: 'waiting_room', knocks: KnockInfo[] }
  *   | { type: 'moved_back', reason: string }
+ *   | { type: 'call_state', call: CallView }
  *   | { type: 'closing_soon', minutes: number, closes_at: string }
  *   | { type: 'going_away', retry_after_ms: number }} Notification
  */
