@@ -111,7 +111,7 @@ def test_good_message_is_read() -> None:
 
 
 def test_every_client_message_is_known_by_type() -> None:
-    assert len(MESSAGE_TYPES) == len(ClientMessage.__subclasses__()) == 12
+    assert len(MESSAGE_TYPES) == len(ClientMessage.__subclasses__()) == 13
 
 
 @given(st.text(max_size=300))

@@ -53,6 +53,7 @@ export class EncryptionView {
         element('dd', { class: 'code-digits' }, code),
       ),
     );
+    /** @type {HTMLElement[]} */
     const content = [paragraph(`lock.${state}_text`)];
     if (encryption?.hasConflict) content.push(paragraph('lock.conflict_text'));
     if (rows.length > 0) content.push(element('dl', { class: 'codes' }, ...rows), paragraph('lock.compare'));
