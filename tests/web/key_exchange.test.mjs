@@ -135,6 +135,22 @@ test('who leaves gets nothing of the keys used afterwards', async () => {
   assert.equal(anna.told.stops, 1, 'alone, nothing is sent');
 });
 
+test('who comes back under the same id is the same: same code, new keys, no alarm', async () => {
+  const { server, anna, vasilis } = await two();
+  const code = anna.exchange.codes.get('vasilis');
+  // Only one end saw the other go, as when a media worker restarts.
+  await anna.exchange.handleParticipants([]);
+  await settle(server.people);
+  assert.equal(anna.exchange.codes.size, 0);
+  assert.equal(anna.told.stops, 1);
+  await anna.exchange.handleParticipants(['vasilis']);
+  await settle(server.people);
+  assert.equal(anna.exchange.codes.get('vasilis'), code);
+  assert.equal(anna.told.sealing.length, 2);
+  assert.ok(understands(anna, vasilis) && understands(vasilis, anna));
+  assert.deepEqual([...anna.told.conflicts, ...vasilis.told.conflicts], []);
+});
+
 test('a server that swaps the keys reads everything, and both codes differ', async () => {
   // The whole attack: to each end it plays the other one, with keys of its own.
   const fake = { anna: null, vasilis: null };
