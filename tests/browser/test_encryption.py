@@ -183,20 +183,24 @@ async def test_lost_socket_new_path_and_dead_worker_leave_the_call_encrypted(
     assert not any("plain" in each.frames for each in after)
 
 
-async def test_a_browser_that_cannot_encrypt_is_refused_with_an_explanation(stage: Stage) -> None:
-    for language, text in (("el", "δεν υποστηρίζει"), ("en", "does not support")):
-        window = await stage.window("chromium")
-        await window.page.add_init_script(WITHOUT_TRANSFORMS)  # type: ignore[attr-defined]
-        await window.open(stage.service.new_kep_room(f"?lang={language}"))
+@pytest.mark.parametrize(
+    ("language", "text"), [("el", "δεν υποστηρίζει"), ("en", "does not support")]
+)
+async def test_a_browser_that_cannot_encrypt_is_refused_with_an_explanation(
+    stage: Stage, language: str, text: str
+) -> None:
+    window = await stage.window("chromium")
+    await window.page.add_init_script(WITHOUT_TRANSFORMS)  # type: ignore[attr-defined]
+    await window.open(stage.service.new_kep_room(f"?lang={language}"))
 
-        alert = await eventually(
-            lambda: window.call("() => document.querySelector('.lobby-encryption')?.textContent"),
-            bool,
-            "the explanation",
-        )
+    alert = await eventually(
+        lambda: window.call("() => document.querySelector('.lobby-encryption')?.textContent"),
+        bool,
+        "the explanation",
+    )
 
-        assert text in alert
-        assert await window.call("() => document.querySelector('.lobby-join')") is None
+    assert text in alert
+    assert await window.call("() => document.querySelector('.lobby-join')") is None
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +87,7 @@ class KeySwapper:
         self.secrets.append((victim, secret[1]))
         # Hand it on under the other pair's key, so that the call works as if nothing were wrong.
         onward = self._end(played, victim)
-        while onward.code is None:
+        while onward.code is None:  # noqa: ASYNC110 - another socket completes it
             await asyncio.sleep(0.05)
         await self._tell(played, victim, onward.secret(*secret))
 
@@ -112,11 +111,10 @@ async def key_swapper(upstream: str) -> AsyncIterator[KeySwapper]:
         app.router.add_route("*", "/{path:.*}", swapper.page)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
-            await web.SockSite(runner, listening).start()
-            swapper.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            try:
-                yield swapper
-            finally:
-                await runner.cleanup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        swapper.address = f"http://{host}:{port}"
+        try:
+            yield swapper
+        finally:
+            await runner.cleanup()

@@ -157,7 +157,10 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running_service(
-    folder: Path, name: str, *, listen_addresses: Sequence[str] = ("0.0.0.0", "::"),
+    folder: Path,
+    name: str,
+    *,
+    listen_addresses: Sequence[str] = ("0.0.0.0", "::"),
     allows_unencrypted: bool = False,
 ) -> AsyncIterator[Service]:
     """Start the service with its data in `folder`; it ends with the block, its log stays.
