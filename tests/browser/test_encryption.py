@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,9 @@ async def test_lost_socket_new_path_and_dead_worker_leave_the_call_encrypted(
         await person.probe("rememberTransport")
     stage.service.kill(stage.service.worker_id("kep"))
     for person in people:
-        while await person.probe("isSameTransport"):
-            await asyncio.sleep(0.05)
+        await eventually(
+            functools.partial(person.probe, "isSameTransport"), lambda same: not same, "a transport"
+        )
     await stage.service.wait_until_ready()
     for person in people:
         seen = await person.wait(lambda seen: len(seen.participants) == 2, "both again")

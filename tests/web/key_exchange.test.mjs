@@ -230,7 +230,10 @@ test('a replayed or forged secret is not taken', async () => {
 test('who is not in the room is not heard', async () => {
   const { server, anna } = await two();
   const stranger = person('stranger', (from, to, payload) => void anna.exchange.handleMessage('stranger', payload));
+  server.people.set('stranger', stranger); // reachable, but in nobody's roster
   await stranger.exchange.handleParticipants(['anna']);
+  await settle(server.people);
+  await stranger.exchange.handleResumed();
   await settle(server.people);
   assert.deepEqual([...anna.exchange.codes.keys()], ['vasilis']);
 });
@@ -252,6 +255,18 @@ test('what was lost with a socket is asked for again', async (context) => {
     assert.equal(anna.exchange.codes.get('vasilis'), vasilis.exchange.codes.get('anna'));
     assert.deepEqual(vasilis.told.conflicts, []);
   }
+});
+
+test('who resumes asks at once for what it missed', async () => {
+  let isLossy = true;
+  const { server, anna, vasilis } = await two((from, to, payload) =>
+    isLossy && to === 'vasilis' && JSON.parse(payload).t === 'secret' ? null : payload,
+  );
+  assert.equal(vasilis.told.opening.length, 0);
+  isLossy = false;
+  await vasilis.exchange.handleResumed();
+  await settle(server.people);
+  assert.ok(understands(vasilis, anna));
 });
 
 test('a participant who confirms nothing does not hold up the new keys for more than a second', async (context) => {
