@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.browser.conftest import SMALL, Stage
+from tests.browser.test_pages import axe_findings
 from tests.support.browser import eventually
 from tests.support.key_swapper import key_swapper
 from tests.support.participant import Participant, Sight, perceive, see_and_hear_each_other
@@ -74,6 +75,12 @@ async def test_two_browsers_meet_encrypted_and_show_the_same_code(stage: Stage) 
 
     (code,), (other_code,) = (each.codes.values() for each in seen)
     assert code == other_code
+    chromium = people[0].window
+    assert await axe_findings(chromium) == []
+    await chromium.call("() => document.querySelector('#encryption').click()")
+    explained = await chromium.call("() => document.querySelector('dialog[open]').textContent")
+    assert code in explained and "Διαβάστε τον κωδικό δυνατά" in explained
+    assert await axe_findings(chromium) == []
     for each in seen:
         assert code in each.shown and "Κρυπτογραφημένη" in each.shown
         assert not each.alarm

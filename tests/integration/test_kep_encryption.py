@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import struct
 import subprocess
@@ -16,13 +17,15 @@ from aiortc.codecs.vpx import VpxPayloadDescriptor
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from cryptography.exceptions import InvalidTag
 
-from sfu.values import Kind, VideoWish
+from sfu.values import Grants, Kind, Role, VideoWish
 from tests.integration.test_kep_sandbox import kep_worker, test_entry
 from tests.support.aiortc_peer import aiortc_peers
 from tests.support.calls import ROOM
 from tests.support.e2ee import CAMERA, MICROPHONE, FrameKey, decode_header, frame_key
 from tests.support.needles import encoded_packet, memory_hits
 from tests.support.repository import ROOT
+from tests.support.rooms import digest
+from tests.support.samples import read_offer
 
 SET_ID = 77
 
@@ -104,6 +107,25 @@ async def test_needle_in_sealed_media_is_nowhere_in_the_workers_memory(tmp_path:
             assert memory_hits(running.pid, b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xf0\x00")
             assert memory_hits(running.pid, needle) == []
     assert needle not in running.output
+
+
+@pytest.mark.asyncio
+@pytest.mark.timeout(60)
+async def test_kep_worker_agrees_only_to_codecs_that_can_be_sealed(tmp_path: Path) -> None:
+    async with kep_worker(tmp_path) as running:
+        client, sdp = running.call.client, read_offer("chromium-simulcast")
+        await client.join(
+            ROOM, "citizen", subject="s", display_name="x", role=Role.CITIZEN,
+            grants=Grants(), secret_digest=digest("citizen"),
+        )  # fmt: skip
+        answer = await client.negotiate(ROOM, "citizen", sdp, {})
+
+    offered, agreed = (
+        {name.lower() for name in re.findall(r"^a=rtpmap:\d+ ([\w-]+)", text, re.M)}
+        for text in (sdp, answer)
+    )
+    assert {"h264", "vp9", "av1", "red"} <= offered
+    assert agreed == {"vp8", "opus", "rtx"}
 
 
 def test_both_implementations_seal_alike() -> None:
