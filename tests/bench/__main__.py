@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [calls] [guarantee]`: measure, print the table, write it down."""
+"""`python -m tests.bench [fan_out] [calls] [guarantee] [e2ee]`: measure, print the table, write it down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.bench.calls import measure_calls
+from tests.bench.e2ee import measure_e2ee
 from tests.bench.fan_out import measure_fan_out
 from tests.bench.figures import (
     Figure,
@@ -20,7 +21,12 @@ from tests.bench.figures import (
 )
 from tests.bench.guarantee import measure_guarantee
 
-PARTS = {"fan_out": measure_fan_out, "calls": measure_calls, "guarantee": measure_guarantee}
+PARTS = {
+    "fan_out": measure_fan_out,
+    "calls": measure_calls,
+    "guarantee": measure_guarantee,
+    "e2ee": measure_e2ee,
+}
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")
 

@@ -143,10 +143,11 @@ async def _look(window: Window, name: str, language: str) -> None:
     assert await window.call("() => document.documentElement.lang") == language
     overflow = await probe(window, "overflow")
     assert overflow <= 0, f"{name} scrolls sideways by {overflow} px"
-    assert await _axe_findings(window) == [], name
+    assert await axe_findings(window) == [], name
 
 
-async def _axe_findings(window: Window) -> list[str]:
+async def axe_findings(window: Window) -> list[str]:
+    """Return the serious findings of axe-core on the page."""
     # Evaluated by the driver, not loaded by the page: its policy would refuse that, rightly.
     axe = AXE.read_text(encoding="utf-8")
     await window.call(f"() => {{ if (window.axe === undefined) {{ {axe}\n }} }}")

@@ -376,5 +376,5 @@ async def test_kep_room_is_placed_on_a_kep_worker_only() -> None:
         await until(lambda: not server.control.directory.is_ready)
         newcomer = await server.connect()
         token = server.token(room=KEP_ROOM.room, role=Role.CITIZEN)
-        reply = await newcomer.request(type="join", token=token)
+        reply = await newcomer.request(type="join", token=token, encryption="on")
         assert reply["code"] == ErrorCode.ROOM_UNAVAILABLE

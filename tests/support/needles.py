@@ -27,7 +27,7 @@ class NeedleSound(AudioStreamTrack):
 
     async def recv(self) -> Any:
         silence: Any = await super().recv()
-        return _packet(b"\x78" + self._needle * 2, silence.pts, "audio")
+        return encoded_packet(b"\x78" + self._needle * 2, silence.pts, "audio")
 
 
 class NeedlePicture(VideoStreamTrack):
@@ -39,10 +39,11 @@ class NeedlePicture(VideoStreamTrack):
 
     async def recv(self) -> Any:
         pts, _ = await self.next_timestamp()
-        return _packet(self._frame, pts, "video")
+        return encoded_packet(self._frame, pts, "video")
 
 
-def _packet(payload: bytes, pts: int | None, kind: str) -> Packet[Any]:
+def encoded_packet(payload: bytes, pts: int | None, kind: str) -> Packet[Any]:
+    """Return what aiortc sends as it is: `payload` is a frame in its codec's form."""
     packet = Packet(payload)
     packet.pts, packet.time_base = pts, fractions.Fraction(1, _CLOCKS[kind])
     return packet

@@ -59,7 +59,7 @@ class RtcPeer:
 
     async def join(self, token: str) -> None:
         """Enter and negotiate: send sound and picture, receive as much as is offered."""
-        joined = await self.request("join", token=token)
+        joined = await self.request("join", token=token, encryption="on")
         self.id = joined["participant"]
         self._media.send(Tone(), TrackSource.MICROPHONE)
         self._media.send(Bars(grey=90), TrackSource.CAMERA)
@@ -97,10 +97,12 @@ class RtcPeer:
 
 
 @contextlib.asynccontextmanager
-async def rtc_peer(base: str, room: str, name: str) -> AsyncIterator[RtcPeer]:
-    """Let a member into a demo room of the service at `base`; it leaves with the block."""
+async def rtc_peer(
+    base: str, room: str, name: str, *, role: str = "member"
+) -> AsyncIterator[RtcPeer]:
+    """Let somebody into a demo room of the service at `base`; it leaves with the block."""
     async with aiohttp.ClientSession(headers={"Origin": base}) as http:
-        wanted = {"room": room, "display_name": name, "role": "member"}
+        wanted = {"room": room, "display_name": name, "role": role}
         async with http.post(f"{base}/api/v1/demo/tokens", json=wanted) as answer:
             assert answer.status == 200, await answer.text()
             token = (await answer.json())["token"]

@@ -42,6 +42,9 @@ room_class = "council"
 name = "kep"
 room_class = "kep"
 
+[kep]
+allow_unencrypted_browsers = {allows_unencrypted}
+
 [demo]
 enabled = true
 token_burst = 10000
@@ -57,6 +60,7 @@ title = "{title}"
 COUNCIL_ROOMS = 40
 TITLE = "Δημοτικό Συμβούλιο {number}"
 KEP_ROOM = "kep-1"
+KEP_ROOMS = 16
 
 _SAMPLE = re.compile(r"^(?P<name>[a-z_]+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
 
@@ -72,6 +76,7 @@ class Service:
     """UDP port of the council worker."""
     log: Path
     rooms_given: int = 0
+    kep_rooms_given: int = 1
 
     def new_room(self, query: str = "") -> str:
         """Return the address of a council room that no test has entered yet."""
@@ -83,6 +88,12 @@ class Service:
     def kep_room(self) -> str:
         """Address of the kep room."""
         return f"{self.base}/rooms/{KEP_ROOM}"
+
+    def new_kep_room(self, query: str = "") -> str:
+        """Return the address of a kep room that no test has entered yet."""
+        self.kep_rooms_given += 1
+        assert self.kep_rooms_given <= KEP_ROOMS, "more rooms are wanted than the config has"
+        return f"{self.base}/rooms/kep-{self.kep_rooms_given}{query}"
 
     def control_plane_id(self) -> int:
         """Return the process id of the control plane that runs now."""
@@ -146,7 +157,11 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running_service(
-    folder: Path, name: str, *, listen_addresses: Sequence[str] = ("0.0.0.0", "::")
+    folder: Path,
+    name: str,
+    *,
+    listen_addresses: Sequence[str] = ("0.0.0.0", "::"),
+    allows_unencrypted: bool = False,
 ) -> AsyncIterator[Service]:
     """Start the service with its data in `folder`; it ends with the block, its log stays.
 
@@ -156,11 +171,12 @@ async def running_service(
     config = folder / "synedrion.toml"
     rooms = [("council", f"council-{number}", TITLE.format(number=number))
              for number in range(1, COUNCIL_ROOMS + 1)]  # fmt: skip
-    rooms.append(("kep", KEP_ROOM, "ΚΕΠ Δήμου Αθηναίων"))
+    rooms += [("kep", f"kep-{number}", "ΚΕΠ Δήμου Αθηναίων") for number in range(1, KEP_ROOMS + 1)]
     config.write_text(
         CONFIG.format(
             data_folder=folder / "data",
             http_port=http_port,
+            allows_unencrypted=str(allows_unencrypted).lower(),
             media_port=media_port,
             listen_addresses=json.dumps(list(listen_addresses)),
             rooms="".join(

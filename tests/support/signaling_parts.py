@@ -79,6 +79,7 @@ class World:
 
     limits: SessionLimits = field(default_factory=SessionLimits)
     clock: VirtualClock = field(default_factory=VirtualClock)
+    allows_unencrypted: bool = False
 
     def __post_init__(self) -> None:
         self.randomness = CountingRandomness()
@@ -109,6 +110,7 @@ class World:
             randomness=self.randomness,
             limits=self.limits,
             max_video_streams=20,
+            allows_unencrypted=self.allows_unencrypted,
         )
 
     def token(
@@ -133,10 +135,10 @@ class World:
     def socket(self) -> Socket:
         return Socket(self)
 
-    def joined(self, **token: Any) -> Socket:
+    def joined(self, *, encryption: str = "on", **token: Any) -> Socket:
         """Return a socket that has joined, with what it was sent forgotten."""
         socket = self.socket()
-        socket.send(type="join", id=0, token=self.token(**token))
+        socket.send(type="join", id=0, token=self.token(**token), encryption=encryption)
         assert socket.sent and socket.sent[0]["type"] == "joined", socket.sent
         socket.joined = socket.sent[0]
         socket.sent.clear()

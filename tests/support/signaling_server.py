@@ -218,9 +218,11 @@ class Server:
         )
         return Client(socket)
 
-    async def joined(self, **token: Any) -> Client:
+    async def joined(self, *, encryption: str = "on", **token: Any) -> Client:
         client = await self.connect()
-        client.joined = await client.request(type="join", token=self.token(**token))
+        client.joined = await client.request(
+            type="join", token=self.token(**token), encryption=encryption
+        )
         assert client.joined["type"] == "joined", client.joined
         return client
 

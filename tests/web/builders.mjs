@@ -19,6 +19,7 @@ export const participant = (id, changes = {}) => ({
   tracks: [track('microphone'), track('camera')],
   hand_raised_order: null,
   is_connected: true,
+  encryption: 'off',
   grants: ALL_GRANTS,
   ...changes,
 });
@@ -38,6 +39,7 @@ export const joined = (changes = {}) => ({
   sources: [],
   audio_streams: 3,
   max_video_streams: 24,
+  encryption: 'off',
   ping_interval_s: 25,
   ...changes,
 });

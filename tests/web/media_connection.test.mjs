@@ -318,3 +318,34 @@ test('after it is closed nothing is offered', async () => {
 
   assert.equal(offers.length, 1);
 });
+
+test('every sender and receiver is protected before anything is offered, later ones too', async () => {
+  const protectedOnes = [];
+  const protection = {
+    protectSender: (source, sender) => protectedOnes.push([source, sender]),
+    protectReceiver: (kind, receiver) => protectedOnes.push([kind, receiver]),
+  };
+  const offeredWith = [];
+  const media = new MediaConnection(async () => {
+    offeredWith.push(protectedOnes.length);
+    return 'a=rtpmap:96 VP8/90000\r\n';
+  }, protection);
+  await media.start({ microphone: null, camera: null, audioStreams: 3, videoStreams: 4 });
+  await media.ensureVideoStreams(6);
+  await media.startScreen({ kind: 'video' });
+  assert.deepEqual(offeredWith, [9, 11, 12]);
+  const ends = media.peerConnection.transceivers.flatMap(({ direction, sender, receiver }) =>
+    direction === 'sendonly' ? sender : receiver,
+  );
+  assert.deepEqual(new Set(protectedOnes.map(([, end]) => end)), new Set(ends));
+});
+
+test('an answer with a codec that would stay in clear is not taken', async () => {
+  const protection = { protectSender() {}, protectReceiver() {} };
+  const media = new MediaConnection(async () => 'a=rtpmap:102 H264/90000\r\n', protection);
+  let failure = null;
+  media.addEventListener('negotiation_failed', ({ detail }) => (failure = detail));
+  await media.start({ microphone: null, camera: null, audioStreams: 1, videoStreams: 1 });
+  assert.match(failure.message, /in clear: h264/);
+  assert.equal(media.peerConnection.signalingState, 'have-local-offer');
+});

@@ -59,7 +59,7 @@ async function joinedProtocol() {
 test('join sends the token first and gives the reply', async () => {
   const { protocol } = await joinedProtocol();
 
-  assert.deepEqual(newest().sent, [{ type: 'join', token: 'token', protocol: 1, id: 1 }]);
+  assert.deepEqual(newest().sent, [{ type: 'join', token: 'token', protocol: 1, encryption: 'off', id: 1 }]);
   assert.equal(protocol.isConnected, true);
   await protocol.leave().catch(() => {});
 });

@@ -117,7 +117,7 @@ export class Encryption extends EventTarget {
     const isNew = [...codes].some(([participant, code]) => this.codes.get(participant) !== code);
     this.codes = codes;
     // The first code is simply shown. A later one asks people to compare again.
-    if (isNew && this.#hasShownCode) this.#notice('notice.code_changed');
+    if (isNew) this.#notice(this.#hasShownCode ? 'notice.code_changed' : 'notice.encrypted');
     this.#hasShownCode ||= codes.size > 0;
     this.dispatchEvent(new CustomEvent('change'));
   }

@@ -190,6 +190,7 @@ export const TEXTS = {
   'lock.conflict': ['Προσοχή: τα κλειδιά άλλαξαν', 'Careful: the keys changed'],
   'lock.conflict_text': ['Κάποιος προσπάθησε να αλλάξει τα κλειδιά της κλήσης. Δεν έγιναν δεκτά. Συγκρίνετε τον κωδικό ή κλείστε και καλέστε ξανά.', 'Somebody tried to change the keys of this call. They were not accepted. Compare the code, or hang up and call again.'],
   'lock.compare': ['Διαβάστε τον κωδικό δυνατά: και οι δύο πρέπει να βλέπετε τον ίδιο. Αν διαφέρει, κάποιος μπορεί να παρακολουθεί: κλείστε την κλήση.', 'Read the code aloud: both of you must see the same. If it differs, somebody may be listening in: hang up.'],
+  'notice.encrypted': ['Η κλήση είναι κρυπτογραφημένη. Συγκρίνετε τον κωδικό με τον συνομιλητή σας.', 'The call is encrypted. Compare the code with the other person.'],
   'notice.code_changed': ['Νέος κωδικός κρυπτογράφησης: συγκρίνετέ τον ξανά.', 'A new encryption code: compare it again.'],
   'notice.keys_conflict': ['Προσοχή: κάποιος προσπάθησε να αλλάξει τα κλειδιά της κλήσης.', 'Careful: somebody tried to change the keys of this call.'],
   // Panels and dialogs

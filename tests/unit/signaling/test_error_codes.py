@@ -161,6 +161,12 @@ PROVOKE: dict[ErrorCode, Callable[[World], Socket | DoorSocket]] = {
     ErrorCode.ROOM_UNAVAILABLE: refused_by_worker(WorkerUnavailable(detail="restarting")),
     ErrorCode.AUDIT_UNAVAILABLE: refused_entry,
     ErrorCode.ROOM_FULL: refused_by_worker(RoomFull(room="r", capacity=1)),
+    ErrorCode.ENCRYPTION_REQUIRED: sent_first(
+        lambda world: {
+            "type": "join",
+            "token": world.token(room=KEP_ROOM.room, role=Role.CITIZEN),
+        }
+    ),
     ErrorCode.BAD_SDP: sent_when_joined(type="offer", sdp="x"),
     ErrorCode.UNSUPPORTED_SDP: refused_by_worker(UnsupportedSdp(detail="no codec")),
     ErrorCode.TOO_MANY_STREAMS: refused_by_worker(TooManyStreams(what="m-lines", limit=80)),

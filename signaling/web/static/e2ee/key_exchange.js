@@ -11,6 +11,8 @@ const MAX_ATTEMPTS = 30;
 /** How long to wait until everybody has the new key before using it. */
 const CONFIRMATION_MS = 1000;
 const SECRET_BYTES = 32;
+/** LIMIT: former participants remembered. */
+const MAX_FORMER_PAIRS = 64;
 const MAX_PAYLOAD_CHARACTERS = 1024;
 
 /**
@@ -26,8 +28,10 @@ const MAX_PAYLOAD_CHARACTERS = 1024;
  * `conflict` {participant}: somebody's keys changed or do not fit. They are not used.
  */
 export class KeyExchange extends EventTarget {
-  /** @type {Map<string, Pair>} */
+  /** Who is in the room. @type {Map<string, Pair>} */
   #pairs = new Map();
+  /** Who was: an id that comes back (the media worker restarted) is the same page. @type {Map<string, Pair>} */
+  #formerPairs = new Map();
   /** @type {CryptoKeyPair | null} */
   #keys = null;
   #publicKey = new Uint8Array();
@@ -70,13 +74,11 @@ export class KeyExchange extends EventTarget {
   handleParticipants(others) {
     return this.#inTurn(async () => {
       const gone = [...this.#pairs.keys()].filter((id) => !others.includes(id));
-      for (const id of gone) {
-        this.#pairs.delete(id);
-        this.#unconfirmed.delete(id);
-        this.#emit('forget', { participant: id });
-      }
-      for (const id of others) if (!this.#pairs.has(id)) await this.#begin(id);
-      if (gone.length === 0) return;
+      for (const id of gone) this.#part(id);
+      const come = others.filter((id) => !this.#pairs.has(id));
+      for (const id of come) await this.#begin(id);
+      const isKnown = come.some((id) => this.#pairs.get(id)?.code !== null);
+      if (gone.length === 0 && !isKnown) return;
       this.#emit('codes');
       await this.#changeKeys();
       await this.#useIfConfirmed();
@@ -124,10 +126,23 @@ export class KeyExchange extends EventTarget {
   }
 
   /** @param {string} id */
+  #part(id) {
+    const pair = this.#pairs.get(id);
+    this.#pairs.delete(id);
+    this.#unconfirmed.delete(id);
+    this.#emit('forget', { participant: id });
+    if (pair !== undefined && this.#formerPairs.size < MAX_FORMER_PAIRS) this.#formerPairs.set(id, pair);
+  }
+
+  /** @param {string} id */
   async #begin(id) {
     if (this.#keys === null) throw new Error('invariant: the own key is made first');
     const { room, self } = this.options;
-    const pair = await Pair.make({ room, self, other: id, privateKey: this.#keys.privateKey, publicKey: this.#publicKey });
+    const options = { room, self, other: id, privateKey: this.#keys.privateKey, publicKey: this.#publicKey };
+    const pair = this.#formerPairs.get(id) ?? (await Pair.make(options));
+    this.#formerPairs.delete(id);
+    pair.attempts = 0;
+    pair.hasSecret = false;
     this.#pairs.set(id, pair);
     this.#ask(id, pair);
     this.#scheduleRetry();

@@ -5,10 +5,10 @@ import { byId, element, setText } from './dom.js';
 
 /** @import { Translate } from '../texts.js' */
 
-const KNOWN = new Set(['left', 'kicked', 'room_closed', 'replaced', 'resume_failed', 'unsupported_protocol']);
-const WITH_TEXT = new Set(['replaced', 'resume_failed', 'unsupported_protocol']);
+const KNOWN = new Set(['left', 'kicked', 'room_closed', 'replaced', 'resume_failed', 'unsupported_protocol', 'encryption_failed']);
+const WITH_TEXT = new Set(['replaced', 'resume_failed', 'unsupported_protocol', 'encryption_failed']);
 /** Joining again is pointless where the meeting is over, and not ours to offer to who was removed. */
-const MAY_REJOIN = new Set(['left', 'replaced', 'resume_failed', 'unsupported_protocol']);
+const MAY_REJOIN = new Set(['left', 'replaced', 'resume_failed', 'unsupported_protocol', 'encryption_failed']);
 
 /** The service's own reasons are words to translate; a moderator's are text. @param {string} reason @param {Translate} translate */
 function reasonText(reason, translate) {

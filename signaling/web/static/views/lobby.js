@@ -165,7 +165,7 @@ export class LobbyView {
         ),
       this.#encryptionWarning(),
       options.mayJoin
-        ? this.how
+        ? options.lacksEncryption !== 'required' && this.how
         : element('p', { class: 'govgr-error-message' }, translate('lobby.no_invitation')),
       options.mayJoin && options.lacksEncryption !== 'required' && this.join,
     );
