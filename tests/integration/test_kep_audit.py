@@ -59,9 +59,7 @@ async def readyz(server: Server, query: str = "") -> tuple[int, dict[str, Any]]:
         return response.status, await response.json() if is_json else {}
 
 
-async def receipt(
-    server: Server, secret: str, **form: str
-) -> tuple[int, str, dict[str, str]]:
+async def receipt(server: Server, secret: str, **form: str) -> tuple[int, str, dict[str, str]]:
     data = {"secret": secret, **form}
     async with server.http.post(f"{server.control.url}/receipts", data=data) as response:
         return response.status, await response.text(), dict(response.headers)
@@ -251,7 +249,10 @@ def tampered(document: dict[str, Any]) -> list[dict[str, Any]]:
         {**document, "call": "0" * 32},
         {**document, "entries": rest},
         {**document, "entries": []},
-        {**document, "entries": [first, {**own, "line": forge(own["line"], "citizen", "employee")}]},
+        {
+            **document,
+            "entries": [first, {**own, "line": forge(own["line"], "citizen", "employee")}],
+        },
         {**document, "entries": [first, {**own, "index": own["index"] + 1}]},
         {**document, "entries": [first, {**own, "path": own["path"][:-1]}]},
         {**document, "entries": [first, {**own, "path": [*own["path"], "0" * 64]}]},
@@ -265,7 +266,16 @@ def tampered(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def verify_alone(path: Path, key: Path) -> subprocess.CompletedProcess[str]:
     """Run the verifier where nothing is installed: the standard library only."""
-    command = [sys.executable, "-I", "-S", verifier.__file__, "receipt", str(path), "--key", str(key)]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        verifier.__file__,
+        "receipt",
+        str(path),
+        "--key",
+        str(key),
+    ]
     return await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, cwd="/", check=False
     )

@@ -63,7 +63,9 @@ async def test_http_door_to_a_verb_is_no_door_and_nothing_changes(phase: str) ->
             for path in PATHS:
                 address = path.format(room=KEP_ROOM.room, verb=verb.value)
                 for method in METHODS:
-                    nowhere = await ask(server, method, path.format(room="nowhere", verb=verb.value))
+                    nowhere = await ask(
+                        server, method, path.format(room="nowhere", verb=verb.value)
+                    )
                     assert nowhere[0] == 404
                     assert await ask(server, method, address) == nowhere, (method, address)
         assert state_of(server) == before
@@ -162,7 +164,10 @@ async def test_guard_refuses_even_where_a_route_exists() -> None:
             return web.Response(text="recording")
 
         server.control.extra_route("/rooms/{room}/recording", record)
-        assert await ask(server, "POST", f"/rooms/{COUNCIL_ROOM.room}/recording") == (200, "recording")
+        assert await ask(server, "POST", f"/rooms/{COUNCIL_ROOM.room}/recording") == (
+            200,
+            "recording",
+        )
         assert (await ask(server, "POST", f"/rooms/{KEP_ROOM.room}/recording"))[0] == 404
         for written in ("Recording", "%72ecording"):
             address = f"/rooms/{KEP_ROOM.room}/{written}"
