@@ -110,7 +110,9 @@ def _export(options: argparse.Namespace, config: Config, paths: AuditPaths) -> i
     if options.person:
         actor = _store(config, paths).known_pseudonym(options.person)
         if actor is None:
-            print("synedrion audit: nobody of that id appears, or they are forgotten", file=sys.stderr)
+            print(
+                "synedrion audit: nobody of that id appears, or they are forgotten", file=sys.stderr
+            )
             return EXIT_WRONG
     for body in _entries(paths.log):
         facts = body["facts"]
@@ -140,7 +142,9 @@ def _statement(options: argparse.Namespace, config: Config, paths: AuditPaths) -
         print(f"  Linux {stated.kernel}, Landlock ABI {stated.landlock_abi}")
         print(f"  seccomp {stated.seccomp_mode}, filter {stated.seccomp_filter}")
         print(f"  code {stated.code}, native {stated.native}")
-        print("  the code is the one installed here" if is_same else "  OTHER CODE is installed here")
+        print(
+            "  the code is the one installed here" if is_same else "  OTHER CODE is installed here"
+        )
         for name, answers in stated.probes.items():
             print(f"  {name}: {', '.join(f'{what} {answer}' for what, answer in answers.items())}")
         print(f"  FAULTS: {'; '.join(faults)}" if faults else "  no prohibition is missing")

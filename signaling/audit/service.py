@@ -12,6 +12,7 @@ from aiohttp import web
 
 from recording_policy.audit import AuditLog, AuditUnwritable, load_or_create_key
 from recording_policy.verify import VerifiedReceipt, read_key
+from sfu.logs import Log
 from signaling.audit.anchoring import TrailAnchors
 from signaling.audit.calls import CallRecorder, RecorderParts
 from signaling.audit.config import AuditConfig, AuditPaths
@@ -19,7 +20,6 @@ from signaling.audit.private_store import PrivateStore
 from signaling.audit.receipt_pages import CallIsOpen, ReceiptPages
 from signaling.audit.receipts import build_receipt, check_receipt
 from signaling.audit.writer import AuditWriter
-from sfu.logs import Log
 from signaling.clock import Clock
 from signaling.rendering import Renderer
 from signaling.secrets import load_or_create_secret

@@ -21,6 +21,7 @@ from sfu.values import Role, RoomClass
 from signaling.audit.config import AuditConfig
 from signaling.audit.private_store import PrivateStore
 from signaling.audit.service import PSEUDONYM_SECRET
+from signaling.main import main
 from signaling.secrets import load_or_create_secret
 from signaling.vault import Vault
 from tests.support import signaling_server
@@ -283,7 +284,7 @@ async def verify_alone(path: Path, key: Path) -> subprocess.CompletedProcess[str
 
 async def until_ready(server: Server, secret: str) -> None:
     async with asyncio.timeout(5):
-        while (await receipt(server, secret))[0] == 409:
+        while (await receipt(server, secret))[0] == 409:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -357,6 +358,59 @@ async def test_forgotten_person_is_nobodys_pseudonym_and_the_chain_holds() -> No
         store.close()
         assert b"sub-nikos" not in path.read_bytes() and path.stat().st_mode & 0o077 == 0
         assert_verifies(server)
+
+
+async def test_commands_verify_export_and_tell_statements_of_a_running_service(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with running_server() as server:
+        citizen = await enter(server, Role.CITIZEN, subject="sub-maria")
+        employee = await enter(server, Role.EMPLOYEE, subject="sub-nikos")
+        await employee.request(type="record")
+        await end_call(server, employee)
+        await citizen.closed()
+        config = server.folder / "synedrion.toml"
+        config.write_text(f"""data_folder = "{server.folder}"
+[[workers]]
+name = "kep"
+room_class = "kep"
+""")
+
+        async def run(*words: str) -> tuple[int, str]:
+            arguments = ["audit", *words, "--config", str(config)]
+            status = await asyncio.to_thread(main, arguments)
+            return status, capsys.readouterr().out
+
+        status, text = await run("verify")
+        assert status == 0 and text.count("HOLDS") == 2, text
+        anchor = text.split("anchor ")[1].split()[0]
+        assert (await run("verify", "--anchor", anchor, "--without-trail"))[0] == 0
+        assert (await run("verify", "--anchor", f"9999:{'0' * 64}", "--without-trail"))[0] == 1
+        assert (await run("verify", "--anchor", "x"))[0] == 2
+
+        call = facts(log_of(server), "call_opened")[0]["call"]
+        exported = [
+            json.loads(line) for line in (await run("export", "--call", call))[1].splitlines()
+        ]
+        assert {each["facts"]["call"] for each in exported} == {call} and len(exported) == 7
+        own = (await run("export", "--person", "sub-maria"))[1].splitlines()
+        assert [json.loads(line)["kind"] for line in own] == [
+            "participant_joined",
+            "participant_left",
+        ]
+        refused_ = (await run("export", "--kind", "verb_refused"))[1]
+        assert '"verb": "record"' in refused_
+        assert (await run("export", "--person", "nobody"))[0] == 1
+
+        status, text = await run("statement")
+        assert status == 1 and "OTHER CODE" in text and "no prohibition is missing" in text
+        assert (await run("forget", "--person", "sub-maria"))[0] == 0
+        assert (await run("forget", "--person", "sub-maria"))[0] == 1
+        assert (await run("export", "--person", "sub-maria"))[0] == 1
+        altered = log_of(server).read_bytes().replace(b'"role":"citizen"', b'"role":"citizeN"')
+        log_of(server).write_bytes(altered)
+        status, text = await run("verify")
+        assert status == 1 and "its hash does not fit" in text
 
 
 def running_with_log(folder: Path, *, wait_for_audit: bool = True) -> Any:

@@ -35,7 +35,6 @@ from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, Wo
 from tests.support.fake_worker import FakeWorker
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
 
-
 TEMPLATES = {
     "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
     "room.html": "<html lang={{ lang }}>{{ room.title }} {{ config.socket_path }}",

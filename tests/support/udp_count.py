@@ -65,8 +65,8 @@ def _read(tap: socket.socket, count: UdpCount, is_done: threading.Event) -> None
             if is_done.is_set():
                 return
             continue
-        if kind != PACKET_OUTGOING:
-            continue  # loopback shows each twice
+        if kind == PACKET_OUTGOING:
+            continue  # loopback would show each twice to who asks for all protocols
         header_bytes = (packet[0] & 15) * 4
         size = int.from_bytes(packet[2:4], "big") - header_bytes - UDP_HEADER_BYTES
         source, target = struct.unpack_from("!HH", packet, header_bytes)
@@ -86,8 +86,7 @@ class _Program:
 
 def _filter(port: int) -> _Program:
     """Return the program for: IPv4, UDP, from or to the port."""
-    load_byte, load_half, load_index, load_half_at, equals, give = 0x30, 0x28, 0xB1, 0x48, 0x15, 0x06
-    del load_half
+    load_byte, load_index, load_half_at, equals, give = 0x30, 0xB1, 0x48, 0x15, 0x06
     return _Program(
         [
             (load_byte, 0, 0, 9),
