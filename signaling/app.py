@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry
 
 from signaling.accounts.service import AccountsService
@@ -74,10 +75,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
     endpoint = _make_endpoint(settings, parts)
-    health = Health(
-        parts.directory, parts.registry, _metrics_guard(settings),
-        parts.audit.calls if parts.audit is not None else None,
-    )  # fmt: skip
+    calls = audit.calls if audit is not None else None
+    health = Health(parts.directory, parts.registry, _metrics_guard(settings), calls)
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -85,7 +84,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
                 settings.is_https, accounts.form_targets if accounts is not None else ()
             ),
             errors(pages.error),
-            *([verb_guard(rooms.describe, _verb_refused(audit))] if audit is not None else []),
+            *_guards(parts),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
@@ -105,14 +104,11 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
         )
         app.router.add_post("/api/v1/demo/tokens", tokens.handle)
-    if audit is not None:
-        audit.add_routes(
-            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
-        )
-    if accounts is not None:
-        accounts.add_routes(
-            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
-        )
+    for pages_of in (audit, accounts):
+        if pages_of is not None:
+            pages_of.add_routes(
+                app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
+            )
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 
@@ -143,8 +139,17 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
     return SocketEndpoint(services, settings.origins)
 
 
-def _verb_refused(audit: AuditService) -> Callable[[str, str], None]:
-    return lambda room, verb: audit.calls.verb_refused(room, verb, "http", None)
+def _guards(parts: AppParts) -> list[Middleware]:
+    """Return what stands before the handlers of kep rooms."""
+    audit = parts.audit
+    if audit is None:
+        return []
+    return [
+        verb_guard(
+            parts.directory.rooms.describe,
+            lambda room, verb: audit.calls.verb_refused(room, verb, "http", None),
+        )
+    ]
 
 
 async def _cache_static(request: web.Request, response: web.StreamResponse) -> None:

@@ -29,13 +29,12 @@ from tests.support.audit_entries import (
     assert_verifies,
     entries,
     facts,
-    fill_disk,
     log_of,
-    small_disk,
     until_logged,
 )
 from tests.support.signaling_parts import KEP_ROOM
 from tests.support.signaling_server import Client, Server, running_server, until
+from tests.support.small_disk import fill_disk, small_disk
 
 pytestmark = pytest.mark.asyncio
 
@@ -398,8 +397,7 @@ room_class = "kep"
             "participant_joined",
             "participant_left",
         ]
-        refused_ = (await run("export", "--kind", "verb_refused"))[1]
-        assert '"verb": "record"' in refused_
+        assert '"verb": "record"' in (await run("export", "--kind", "verb_refused"))[1]
         assert (await run("export", "--person", "nobody"))[0] == 1
 
         status, text = await run("statement")
@@ -407,8 +405,8 @@ room_class = "kep"
         assert (await run("forget", "--person", "sub-maria"))[0] == 0
         assert (await run("forget", "--person", "sub-maria"))[0] == 1
         assert (await run("export", "--person", "sub-maria"))[0] == 1
-        altered = log_of(server).read_bytes().replace(b'"role":"citizen"', b'"role":"citizeN"')
-        log_of(server).write_bytes(altered)
+        text = log_of(server).read_text().replace('"role":"citizen"', '"role":"citizeN"')
+        log_of(server).write_text(text)
         status, text = await run("verify")
         assert status == 1 and "its hash does not fit" in text
 
