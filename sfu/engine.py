@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
@@ -138,6 +139,14 @@ class NativeEngine(Protocol):
     def close(self) -> None: ...
 
 
+PROFILE_SIZES = {
+    "aead_aes_128_gcm": (16, 12),
+    "aead_aes_256_gcm": (32, 12),
+    "aes128_cm_sha1_80": (16, 14),
+}
+"""Bytes of key and salt (RFC 7714 §12, RFC 5764 §4.1.2)."""
+
+
 def load_native_engine() -> None:
     """Load the native module. Otherwise `open_native_engine` does, which must find it on disk."""
     importlib.import_module("sfu._engine")
@@ -209,6 +218,23 @@ class Engine:
             keys.remote_key,
             keys.remote_salt,
         )
+
+    def overwrite_keys(self, room: int, participant: int) -> None:
+        """Build and drop the keys of a participant that is nobody, of every profile, in a room of its
+        own.
+
+        The engine's thread makes sessions on its stack, and ring does not clear its keys: what was
+        left there of the last call is now random.
+        """
+        self.add_room(room)
+        self.add_participant(room, participant, *(secrets.token_hex(16) for _ in range(3)))
+        for profile, (key_bytes, salt_bytes) in PROFILE_SIZES.items():
+            halves = [secrets.token_bytes(size) for size in (key_bytes, salt_bytes) * 2]
+            self._native.set_srtp_keys(
+                participant, cast("native.SrtpProfileName", profile), *halves
+            )
+        self.remove_participant(participant)
+        self.remove_room(room)
 
     def send_dtls(self, participant: int, datagram: bytes) -> None:
         self._native.send_dtls(participant, datagram)

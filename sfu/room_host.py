@@ -61,6 +61,11 @@ class RoomHost:
         self._rooms: dict[str, Room] = {}
         self._empty_since: dict[str, float] = {}
 
+    @property
+    def room_class(self) -> RoomClass:
+        """The class of all its rooms."""
+        return self._config.room_class
+
     def room(self, name: str) -> Room | None:
         return self._rooms.get(name)
 

@@ -36,6 +36,7 @@ from sfu.room_outputs import (
     SetMedia,
     SetSource,
 )
+from sfu.values import RoomClass
 from sfu.worker_statistics import WorkerCounters
 
 log = Log(__name__)
@@ -159,6 +160,8 @@ class MediaPlane:
             transport.task.cancel()
         transport.dtls.close()
         self.engine.remove_participant(transport_id)
+        if self._host.room_class is RoomClass.KEP:
+            self.engine.overwrite_keys(next(self._ids), next(self._ids))
 
     def _on_engine_event(self, event: EngineEvent) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry
 
 from signaling.accounts.parts import PageParts
@@ -85,28 +86,11 @@ class AppParts:
 
 def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     """Return the application. Sockets are told to come back later when it shuts down."""
-    rooms = parts.directory.rooms
-    demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    accounts, audit = parts.accounts, parts.audit
+    accounts = parts.accounts
     renderer = Renderer(
         parts.folders.templates, has_accounts=accounts is not None, has_keps=parts.keps is not None
     )
-    visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
-    room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
-    pages = Pages(renderer, rooms, demo_rooms, room_page, visitor_of)
-    doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
-    frames = FrameServices(
-        clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
-        metrics=parts.metrics,
-    )  # fmt: skip
-    calls = _make_calls(parts)
-    endpoint = _make_endpoint(settings, parts, doors, frames, calls)
-    door = _make_door(settings, doors, frames, parts)
-    parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
-    health = Health(
-        parts.directory, parts.registry, _metrics_guard(settings),
-        audit.calls if audit is not None else None,
-    )  # fmt: skip
+    pages = _make_pages(settings, parts, renderer)
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -114,48 +98,88 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
                 settings.is_https, accounts.form_targets if accounts is not None else ()
             ),
             errors(pages.error),
-            *([verb_guard(rooms.describe, _verb_refused(audit))] if audit is not None else []),
+            *_guards(parts),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
     app.router.add_get("/", pages.home)
     app.router.add_get("/rooms/{room}", pages.room)
-    app.router.add_get("/ws", endpoint.handle, allow_head=False)
-    app.router.add_get("/door", door.handle, allow_head=False)
+    _add_health(app, settings, parts)
+    _add_token_routes(app, settings, parts)
+    doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
+    calls = _make_calls(parts)
+    _add_sockets(app, settings, parts, doors, calls)
+    _add_domain(app, settings, parts, renderer, doors, calls)
+    app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
+    app.on_response_prepare.append(_cache_static)
+    return app
+
+
+def _make_pages(settings: AppSettings, parts: AppParts, renderer: Renderer) -> Pages:
+    demo_rooms = settings.demo_rooms if settings.demo is not None else ()
+    visitor_of = parts.accounts.visitors.or_anonymous if parts.accounts is not None else None
+    room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
+    return Pages(renderer, parts.directory.rooms, demo_rooms, room_page, visitor_of)
+
+
+def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
+    calls = parts.audit.calls if parts.audit is not None else None
+    health = Health(parts.directory, parts.registry, _metrics_guard(settings), calls)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
-    if settings.demo is not None:
-        tokens = DemoTokens(
-            settings.demo,
-            parts.key,
-            rooms,
-            clock=parts.clock,
-            randomness=parts.randomness,
-            address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
-        )
-        app.router.add_post("/api/v1/demo/tokens", tokens.handle)
-    if audit is not None:
-        audit.add_routes(
-            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
-        )
+
+
+def _add_token_routes(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
+    """Add the entrances that hand out room tokens, where there are such."""
+    if settings.demo is None:
+        return
+    tokens = DemoTokens(
+        settings.demo,
+        parts.key,
+        parts.directory.rooms,
+        clock=parts.clock,
+        randomness=parts.randomness,
+        address_of=_address_reader(settings),
+    )
+    app.router.add_post("/api/v1/demo/tokens", tokens.handle)
+
+
+def _add_sockets(
+    app: web.Application, settings: AppSettings, parts: AppParts, doors: Doors,
+    calls: KepCalls | None,
+) -> None:  # fmt: skip
+    frames = FrameServices(
+        clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
+        metrics=parts.metrics,
+    )  # fmt: skip
+    endpoint = _make_endpoint(settings, parts, doors, frames, calls)
+    door = _make_door(settings, doors, frames, parts)
+    parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
+    app.router.add_get("/ws", endpoint.handle, allow_head=False)
+    app.router.add_get("/door", door.handle, allow_head=False)
     app.cleanup_ctx.append(beside(doors.run, "doors"))
-    if accounts is not None:
-        accounts.add_routes(
-            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
-        )
-        _make_live(settings, parts, accounts.page_parts(renderer), doors).add_routes(app)
-    if parts.keps is not None and calls is not None:
-        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
-    app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
-    app.on_response_prepare.append(_cache_static)
 
     async def say_goodbye(_: web.Application) -> None:
         endpoint.handle_shutdown()
         door.handle_shutdown()
 
     app.on_shutdown.append(say_goodbye)
-    return app
+
+
+def _add_domain(
+    app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer,
+    doors: Doors, calls: KepCalls | None,
+) -> None:  # fmt: skip
+    """Add what stands on accounts: people, sittings, appointments; and the audit of calls."""
+    address_of = _address_reader(settings)
+    if parts.audit is not None:
+        parts.audit.add_routes(app, renderer, address_of)
+    if parts.accounts is not None:
+        parts.accounts.add_routes(app, renderer, address_of)
+        _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
+    if parts.keps is not None and calls is not None:
+        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
 
 
 def make_doors(
@@ -232,7 +256,7 @@ def _entry_settings(settings: AppSettings) -> EntrySettings:
         origins=settings.origins,
         is_https=settings.is_https,
         max_video_streams=settings.max_video_streams,
-        address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
+        address_of=_address_reader(settings),
     )
 
 
@@ -247,8 +271,17 @@ def _make_door(
     )
 
 
-def _verb_refused(audit: AuditService) -> Callable[[str, str], None]:
-    return lambda room, verb: audit.calls.verb_refused(room, verb, "http", None)
+def _guards(parts: AppParts) -> list[Middleware]:
+    """Return what stands before the handlers of kep rooms."""
+    audit = parts.audit
+    if audit is None:
+        return []
+    return [
+        verb_guard(
+            parts.directory.rooms.describe,
+            lambda room, verb: audit.calls.verb_refused(room, verb, "http", None),
+        )
+    ]
 
 
 async def _cache_static(request: web.Request, response: web.StreamResponse) -> None:
@@ -262,6 +295,10 @@ async def _cache_static(request: web.Request, response: web.StreamResponse) -> N
 
 
 FONT_CACHE = "public, max-age=31536000, immutable"
+
+
+def _address_reader(settings: AppSettings) -> Callable[[web.Request], str]:
+    return lambda request: str(_address_of(request, settings.trusted_proxies))
 
 
 def _address_of(request: web.Request, trusted: Sequence[Network]) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from recording_policy.sandbox.memory import ENVIRONMENT
 from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.settings import SettingsError
 from sfu.values import Role, RoomClass
@@ -157,11 +158,16 @@ def _version(options: argparse.Namespace) -> int:
 def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
     return ProcessSpec(
         name=f"worker {worker.worker}",
-        command=(sys.executable, "-m", "sfu.worker"),
+        command=(*_worker_environment(worker), sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
         gives_up_with=EXIT_UNLOCKED if worker.room_class is RoomClass.KEP else None,
         has_spare=True,
     )
+
+
+def _worker_environment(worker: WorkerConfig) -> tuple[str, ...]:
+    """Return what a worker is started by: it must be told how to treat memory before it runs."""
+    return ("/usr/bin/env", *ENVIRONMENT) if worker.room_class is RoomClass.KEP else ()
 
 
 def _development_spec(config: Config) -> ProcessSpec:

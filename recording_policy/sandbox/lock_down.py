@@ -11,6 +11,7 @@ from recording_policy.sandbox import (
     descriptors,
     kernel,
     landlock,
+    memory,
     privileges,
     probes,
     seccomp,
@@ -73,6 +74,7 @@ def lock_down(packages: Sequence[str] = ("recording_policy",)) -> SandboxReport:
 def _lock_down(code: CodeHashes, started: float) -> SandboxReport:
     architecture = kernel.architecture()
     system = os.uname()
+    is_freed_memory_overwritten = memory.is_overwritten_when_freed()
     _check_surroundings(landlock.missing(architecture))
     abi = landlock.abi_version(architecture)
     rules = seccomp.filter_rules(architecture, os.getpid())
@@ -106,6 +108,7 @@ def _lock_down(code: CodeHashes, started: float) -> SandboxReport:
         limits=limits,
         code=code.python,
         native=code.native,
+        is_freed_memory_overwritten=is_freed_memory_overwritten,
         probes={
             name: {what: answer.text for what, answer in answers.items()}
             for name, answers in results.items()

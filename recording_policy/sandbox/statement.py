@@ -59,6 +59,8 @@ class SandboxStatement:
     """SHA-256 over the worker's Python files: `recording_policy.sandbox.code`."""
     native: str
     """SHA-256 over its native modules."""
+    is_freed_memory_overwritten: bool
+    """By the C library: `recording_policy.sandbox.memory`. No prohibition of the kernel: a fact."""
     probes: dict[str, dict[str, str]]
     """Prohibition → what was tried → what the kernel answered."""
 

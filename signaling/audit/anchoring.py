@@ -85,15 +85,14 @@ async def next_rows(
 
 async def faults_of_trail(session: AsyncSession, anchors: Sequence[Anchor]) -> list[str]:
     """Return where the rows are not those that were anchored."""
-    faults, expected = [], 0
+    faults: list[str] = []
+    previous: int | None = None
     for anchor in anchors:
-        query = (
-            select(AuditRecord)
-            .where(AuditRecord.number > expected, AuditRecord.number <= anchor.last)
-            .order_by(AuditRecord.number)
-        )
-        rows = list(await session.scalars(query))
-        expected = anchor.last
+        query = select(AuditRecord).where(AuditRecord.number <= anchor.last)
+        if previous is not None:  # before the first anchor there must be no row at all
+            query = query.where(AuditRecord.number > previous)
+        rows = list(await session.scalars(query.order_by(AuditRecord.number)))
+        previous = anchor.last
         if not rows or anchor_of(rows) != anchor:
             faults.append(
                 f"rows {anchor.first} to {anchor.last}: not as anchored "

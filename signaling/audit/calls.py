@@ -135,7 +135,6 @@ class CallRecorder:
         self._refusals: dict[str, TokenBucket] = {}
         self._uncounted: dict[str, int] = {}
         self._ended: asyncio.Queue[tuple[_OpenCall, str]] = asyncio.Queue()
-        self._unkept: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue()
         self.attest: Attest = _nobody
 
     @property
@@ -144,11 +143,15 @@ class CallRecorder:
         return self._parts.writer.problem
 
     async def run(self) -> None:
-        """Close what has ended and keep receipts' secrets, until cancelled. What is not closed then, the
-        next control plane closes."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._close_ended(), name="audit-closer")
-            tasks.create_task(self._keep_secrets(), name="audit-receipts")
+        """Close what has ended, until cancelled. What is not closed then, the next control plane
+        closes."""
+        while True:
+            call, reason = await self._ended.get()
+            attested = await self.attest(call.worker)
+            while call.unstored:
+                call.settled.clear()
+                await call.settled.wait()
+            self._close(call, reason, attested)
 
     # ---- what lets something begin
 
@@ -253,7 +256,8 @@ class CallRecorder:
         """See `CallAudit`."""
         call = self._calls.get(room)
         if call is not None and participant in call.actors:
-            self._unkept.put_nowait((call.call, call.actors[participant], secret_digest))
+            actor = call.actors[participant]
+            self._parts.executor.submit(self._keep_secret, call.call, actor, secret_digest)
 
     def closed(self, room: str, reason: str) -> None:
         """See `CallAudit`."""
@@ -385,15 +389,6 @@ class CallRecorder:
         call.present.clear()
         self._ended.put_nowait((call, reason))
 
-    async def _close_ended(self) -> None:
-        while True:
-            call, reason = await self._ended.get()
-            attested = await self.attest(call.worker)
-            while call.unstored:
-                call.settled.clear()
-                await call.settled.wait()
-            self._close(call, reason, attested)
-
     def _close(self, call: _OpenCall, reason: str, attested: rpc.Attestation | None) -> None:
         """Close the call in the chain; the root is over all its other entries, which are stored."""
         is_same = attested is not None and attested.incarnation == call.incarnation
@@ -434,18 +429,10 @@ class CallRecorder:
         except AuditError as error:
             log.error("receipts of a call cannot be kept", detail=str(error))
 
-    async def _keep_secrets(self) -> None:
-        try:
-            while True:
-                await self._keep_secret(*await self._unkept.get())
-        finally:
-            while not self._unkept.empty():
-                await self._keep_secret(*self._unkept.get_nowait())
-
-    async def _keep_secret(self, call: str, actor: str, digest: bytes) -> None:
+    def _keep_secret(self, call: str, actor: str, digest: bytes) -> None:
         expires_ms = self._now_ms() + self._parts.receipt_days * DAY_MS
         try:
-            await self._in_thread(self._parts.store.keep_secret, digest, call, actor, expires_ms)
+            self._parts.store.keep_secret(digest, call, actor, expires_ms)
         except AuditError as error:
             log.error("a receipt cannot be kept", detail=str(error))
 

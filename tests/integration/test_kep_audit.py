@@ -21,6 +21,7 @@ from sfu.values import Role, RoomClass
 from signaling.audit.config import AuditConfig
 from signaling.audit.private_store import PrivateStore
 from signaling.audit.service import PSEUDONYM_SECRET
+from signaling.main import main
 from signaling.secrets import load_or_create_secret
 from signaling.vault import Vault
 from tests.support import signaling_server
@@ -28,13 +29,12 @@ from tests.support.audit_entries import (
     assert_verifies,
     entries,
     facts,
-    fill_disk,
     log_of,
-    small_disk,
     until_logged,
 )
 from tests.support.signaling_parts import KEP_ROOM
 from tests.support.signaling_server import Client, Server, running_server, until
+from tests.support.small_disk import fill_disk, small_disk
 
 pytestmark = pytest.mark.asyncio
 
@@ -59,9 +59,7 @@ async def readyz(server: Server, query: str = "") -> tuple[int, dict[str, Any]]:
         return response.status, await response.json() if is_json else {}
 
 
-async def receipt(
-    server: Server, secret: str, **form: str
-) -> tuple[int, str, dict[str, str]]:
+async def receipt(server: Server, secret: str, **form: str) -> tuple[int, str, dict[str, str]]:
     data = {"secret": secret, **form}
     async with server.http.post(f"{server.control.url}/receipts", data=data) as response:
         return response.status, await response.text(), dict(response.headers)
@@ -251,7 +249,10 @@ def tampered(document: dict[str, Any]) -> list[dict[str, Any]]:
         {**document, "call": "0" * 32},
         {**document, "entries": rest},
         {**document, "entries": []},
-        {**document, "entries": [first, {**own, "line": forge(own["line"], "citizen", "employee")}]},
+        {
+            **document,
+            "entries": [first, {**own, "line": forge(own["line"], "citizen", "employee")}],
+        },
         {**document, "entries": [first, {**own, "index": own["index"] + 1}]},
         {**document, "entries": [first, {**own, "path": own["path"][:-1]}]},
         {**document, "entries": [first, {**own, "path": [*own["path"], "0" * 64]}]},
@@ -265,7 +266,16 @@ def tampered(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def verify_alone(path: Path, key: Path) -> subprocess.CompletedProcess[str]:
     """Run the verifier where nothing is installed: the standard library only."""
-    command = [sys.executable, "-I", "-S", verifier.__file__, "receipt", str(path), "--key", str(key)]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        verifier.__file__,
+        "receipt",
+        str(path),
+        "--key",
+        str(key),
+    ]
     return await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, cwd="/", check=False
     )
@@ -273,7 +283,7 @@ async def verify_alone(path: Path, key: Path) -> subprocess.CompletedProcess[str
 
 async def until_ready(server: Server, secret: str) -> None:
     async with asyncio.timeout(5):
-        while (await receipt(server, secret))[0] == 409:
+        while (await receipt(server, secret))[0] == 409:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -347,6 +357,58 @@ async def test_forgotten_person_is_nobodys_pseudonym_and_the_chain_holds() -> No
         store.close()
         assert b"sub-nikos" not in path.read_bytes() and path.stat().st_mode & 0o077 == 0
         assert_verifies(server)
+
+
+async def test_commands_verify_export_and_tell_statements_of_a_running_service(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with running_server() as server:
+        citizen = await enter(server, Role.CITIZEN, subject="sub-maria")
+        employee = await enter(server, Role.EMPLOYEE, subject="sub-nikos")
+        await employee.request(type="record")
+        await end_call(server, employee)
+        await citizen.closed()
+        config = server.folder / "synedrion.toml"
+        config.write_text(f"""data_folder = "{server.folder}"
+[[workers]]
+name = "kep"
+room_class = "kep"
+""")
+
+        async def run(*words: str) -> tuple[int, str]:
+            arguments = ["audit", *words, "--config", str(config)]
+            status = await asyncio.to_thread(main, arguments)
+            return status, capsys.readouterr().out
+
+        status, text = await run("verify")
+        assert status == 0 and text.count("HOLDS") == 2, text
+        anchor = text.split("anchor ")[1].split()[0]
+        assert (await run("verify", "--anchor", anchor, "--without-trail"))[0] == 0
+        assert (await run("verify", "--anchor", f"9999:{'0' * 64}", "--without-trail"))[0] == 1
+        assert (await run("verify", "--anchor", "x"))[0] == 2
+
+        call = facts(log_of(server), "call_opened")[0]["call"]
+        exported = [
+            json.loads(line) for line in (await run("export", "--call", call))[1].splitlines()
+        ]
+        assert {each["facts"]["call"] for each in exported} == {call} and len(exported) == 7
+        own = (await run("export", "--person", "sub-maria"))[1].splitlines()
+        assert [json.loads(line)["kind"] for line in own] == [
+            "participant_joined",
+            "participant_left",
+        ]
+        assert '"verb": "record"' in (await run("export", "--kind", "verb_refused"))[1]
+        assert (await run("export", "--person", "nobody"))[0] == 1
+
+        status, text = await run("statement")
+        assert status == 1 and "OTHER CODE" in text and "no prohibition is missing" in text
+        assert (await run("forget", "--person", "sub-maria"))[0] == 0
+        assert (await run("forget", "--person", "sub-maria"))[0] == 1
+        assert (await run("export", "--person", "sub-maria"))[0] == 1
+        text = log_of(server).read_text().replace('"role":"citizen"', '"role":"citizeN"')
+        log_of(server).write_text(text)
+        status, text = await run("verify")
+        assert status == 1 and "its hash does not fit" in text
 
 
 def running_with_log(folder: Path, *, wait_for_audit: bool = True) -> Any:

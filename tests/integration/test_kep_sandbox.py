@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -12,8 +11,6 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,112 +20,28 @@ from recording_policy.sandbox.code import hash_code
 from sfu.config import EXIT_UNLOCKED
 from sfu.errors import BadSdp, UnknownRoom
 from sfu.rpc_messages import Attest
-from sfu.values import Kind, RoomClass, TransportState, VideoWish
-from tests.support.aiortc_peer import AiortcPeer, aiortc_peers
-from tests.support.calls import ROOM, Call
+from sfu.values import Kind, TransportState
+from tests.support.aiortc_peer import aiortc_peers
+from tests.support.calls import ROOM
+from tests.support.kep_worker import (
+    PRODUCT,
+    REPOSITORY,
+    entry_for_tests,
+    kep_worker,
+    needle_call,
+)
 from tests.support.needles import (
     NeedleCount,
-    NeedlePicture,
-    NeedleSound,
     file_hits,
     memory_hits,
 )
+from tests.support.srtp_keys import srtp_keys
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
-PRODUCT = ("-m", "sfu.worker")
-REPOSITORY = Path(__file__).parents[2]
-
-
-def test_entry(mode: str) -> tuple[str, ...]:
-    return ("-m", "tests.support.locked_worker", mode)
-
-
-test_entry.__test__ = False  # type: ignore[attr-defined]
-
-
-@dataclass
-class Worker:
-    """A kep worker process, its output, and a control plane's call on it."""
-
-    process: asyncio.subprocess.Process
-    call: Call
-    output: bytearray = field(default_factory=bytearray)
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    async def heard(self, text: bytes, seconds: float = 20) -> None:
-        await self.call.until(lambda: text in self.output, seconds)
-
-
-@contextlib.asynccontextmanager
-async def kep_worker(
-    folder: Path, program: tuple[str, ...] = PRODUCT, *, prefix: tuple[str, ...] = ()
-) -> AsyncIterator[Worker]:
-    """Run a kep worker with the room open; `prefix`: a program to run it under."""
-    socket_path = folder / "run" / "w.sock"
-    config = {
-        "worker": "kep-0",
-        "room_class": "kep",
-        "socket_path": str(socket_path),
-        "media": {"listen_addresses": ["127.0.0.1"]},
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(*prefix, sys.executable, *program),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=REPOSITORY,
-        # asyncio's debug mode looks for source files whenever a task is made; no service runs so.
-        env={key: value for key, value in os.environ.items() if key != "PYTHONASYNCIODEBUG"},
-        start_new_session=True,
-    )
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(json.dumps(config).encode())
-    process.stdin.close()
-    async with asyncio.TaskGroup() as tasks:
-        running = Worker(process, Call(socket_path, tasks))
-        reader = tasks.create_task(_collect(process.stdout, running.output))
-        try:
-            await running.call.until(lambda: running.call.client.is_connected, 40)
-            await running.call.client.open_room(ROOM, RoomClass.KEP, "Appointment")
-            yield running
-        except TimeoutError:
-            raise AssertionError(running.output.decode()) from None
-        finally:
-            running.call.stop_client()
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            reader.cancel()
-
-
-async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
-    while chunk := await stream.read(4096):
-        output += chunk
-
-
-async def enter_with_needle(running: Worker, name: str, peer: AiortcPeer, needle: bytes) -> None:
-    """Join and send the needle as sound and picture."""
-    await running.call.enter(name, peer, sound=NeedleSound(needle), picture=NeedlePicture(needle))
-
-
-async def needle_call(running: Worker, peers: list[AiortcPeer], count: NeedleCount) -> None:
-    """Bring both into a call and wait until the needle has reached the other side."""
-    for name, peer in zip(("citizen", "employee"), peers, strict=True):
-        await enter_with_needle(running, name, peer, count.needle)
-    for viewer, peer, shown in zip(
-        ("citizen", "employee"), peers, ("employee", "citizen"), strict=True
-    ):
-        wish = VideoWish(mid=peer.mids(Kind.VIDEO)[0], participant=shown)
-        await running.call.client.set_layout(ROOM, viewer, [wish])
-    await running.call.until(lambda: count.audio > 50 and count.video > 100)
-
 
 async def test_everything_that_sabotage_tries_is_refused(tmp_path: Path) -> None:
-    async with kep_worker(tmp_path, test_entry("sabotage")) as running:
+    async with kep_worker(tmp_path, entry_for_tests("sabotage")) as running:
         await running.heard(b"}\n")
         line = next(text for text in running.output.splitlines() if text.startswith(b"{"))
         results = json.loads(line)
@@ -140,7 +53,10 @@ async def test_everything_that_sabotage_tries_is_refused(tmp_path: Path) -> None
 
 
 async def test_defects_and_bad_input_are_reported_without_reading_a_file(tmp_path: Path) -> None:
-    async with kep_worker(tmp_path, test_entry("sabotage")) as running, aiortc_peers(1) as peers:
+    async with (
+        kep_worker(tmp_path, entry_for_tests("sabotage")) as running,
+        aiortc_peers(1) as peers,
+    ):
         await running.heard(b"LookupError")
         assert b"stumbled" in running.output and b"locked_worker.py" in running.output
         client = running.call.client
@@ -292,7 +208,7 @@ async def test_needle_is_nowhere_on_disk_and_gone_from_memory_after_the_call(
     started = time.time()
     count = NeedleCount(secrets.token_bytes(32))
     async with (
-        kep_worker(tmp_path, test_entry("readable")) as running,
+        kep_worker(tmp_path, entry_for_tests("readable")) as running,
         aiortc_peers(2) as peers,
     ):
         with count.watch():
@@ -300,12 +216,18 @@ async def test_needle_is_nowhere_on_disk_and_gone_from_memory_after_the_call(
             # The search finds what is there: packets wait in the worker to be sent again.
             assert memory_hits(running.pid, count.needle)
             assert file_hits(_search_places(tmp_path), count.needle, started) == []
+            keys = [key for peer in peers for key in srtp_keys(peer).items()]
+            found = {name for name, key in keys if memory_hits(running.pid, key)}
+            # And those of both directions' keys that a running transport works with.
+            assert found >= {"client rtp key", "server rtp key"}, found
             for name, peer in zip(("citizen", "employee"), peers, strict=True):
                 await running.call.client.leave(ROOM, name, "left")
                 await peer.close()
         await asyncio.sleep(3)
 
         assert memory_hits(running.pid, count.needle) == []
+        left = {name: hits for name, key in keys if (hits := memory_hits(running.pid, key))}
+        assert left == {}
         assert count.needle not in running.output
         assert file_hits(_search_places(tmp_path), count.needle, started) == []
 
@@ -320,7 +242,7 @@ async def test_search_of_files_finds_what_a_recording_worker_would_leave(tmp_pat
 
 async def test_without_the_sandbox_sabotage_succeeds(tmp_path: Path) -> None:
     """The control: the same tries in a worker that only claims to be locked down."""
-    async with kep_worker(tmp_path, test_entry("unlocked,sabotage")) as running:
+    async with kep_worker(tmp_path, entry_for_tests("unlocked,sabotage")) as running:
         await running.heard(b"}\n")
         line = next(text for text in running.output.splitlines() if text.startswith(b"{"))
 

@@ -63,7 +63,9 @@ async def test_http_door_to_a_verb_is_no_door_and_nothing_changes(phase: str) ->
             for path in PATHS:
                 address = path.format(room=KEP_ROOM.room, verb=verb.value)
                 for method in METHODS:
-                    nowhere = await ask(server, method, path.format(room="nowhere", verb=verb.value))
+                    nowhere = await ask(
+                        server, method, path.format(room="nowhere", verb=verb.value)
+                    )
                     assert nowhere[0] == 404
                     assert await ask(server, method, address) == nowhere, (method, address)
         assert state_of(server) == before
@@ -93,19 +95,22 @@ async def test_socket_has_no_message_for_any_verb_in_any_role(role: Role) -> Non
         assert {each["door"] for each in entries} == {"socket"}
 
 
+async def knock_on_all(server: Server, path: str) -> set[int]:
+    """Ask for all verbs at once and return the answers' statuses."""
+    addresses = [path.format(room=KEP_ROOM.room, verb=verb.value) for verb in Verb]
+    answers = await asyncio.gather(*(ask(server, "POST", each) for each in addresses))
+    return {status for status, _ in answers}
+
+
 async def test_race_of_verbs_with_the_start_and_the_end_of_a_call_opens_nothing() -> None:
     async with running_server() as server:
         for _ in range(5):
-            knocks = [
-                ask(server, "POST", f"/api/v1/rooms/{KEP_ROOM.room}/{verb.value}") for verb in Verb
-            ]
-            entering = server.joined(room=KEP_ROOM.room, role=Role.EMPLOYEE)
-            *answers, client = await asyncio.gather(*knocks, entering)
-            assert {status for status, _ in answers} == {404}
-            ending = client.request(type="close_room", reason="")
-            knocks = [ask(server, "POST", f"/rooms/{KEP_ROOM.room}/{verb}") for verb in Verb]
-            *answers, _ = await asyncio.gather(*knocks, ending)
-            assert {status for status, _ in answers} == {404}
+            entering = asyncio.create_task(server.joined(room=KEP_ROOM.room, role=Role.EMPLOYEE))
+            assert await knock_on_all(server, "/api/v1/rooms/{room}/{verb}") == {404}
+            client = await entering
+            ending = asyncio.create_task(client.request(type="close_room", reason=""))
+            assert await knock_on_all(server, "/rooms/{room}/{verb}") == {404}
+            await ending
         assert state_of(server) == {}
         assert_verifies(server)
 
@@ -130,7 +135,7 @@ async def test_no_route_and_no_message_reaches_a_grant_for_kep(
         app = server.control.app
         for method, path in routes(app):
             for verb in ("record", "main"):
-                address = re.sub(r"\{(\w+)\}", lambda found: fill(found[1], verb), path)
+                address = filled(path, verb)
                 await ask(server, method, address)
         for client in people.values():
             for kind in [*ClientMessage.__subclasses__(), *Verb]:
@@ -151,8 +156,13 @@ def routes(app: web.Application) -> list[tuple[str, str]]:
     return [each for each in found if each[1] not in ("/ws", "/static")]
 
 
-def fill(name: str, verb: str) -> str:
-    return verb if name in ("verb", "action", "format", "filename") else KEP_ROOM.room
+def filled(path: str, verb: str) -> str:
+    """Return the pattern with the kep room, or the verb, in its places."""
+
+    def value(found: re.Match[str]) -> str:
+        return verb if found[1] in ("verb", "action", "format", "filename") else KEP_ROOM.room
+
+    return re.sub(r"\{(\w+)(?::[^}]*)?\}", value, path)
 
 
 async def test_guard_refuses_even_where_a_route_exists() -> None:
@@ -162,7 +172,10 @@ async def test_guard_refuses_even_where_a_route_exists() -> None:
             return web.Response(text="recording")
 
         server.control.extra_route("/rooms/{room}/recording", record)
-        assert await ask(server, "POST", f"/rooms/{COUNCIL_ROOM.room}/recording") == (200, "recording")
+        assert await ask(server, "POST", f"/rooms/{COUNCIL_ROOM.room}/recording") == (
+            200,
+            "recording",
+        )
         assert (await ask(server, "POST", f"/rooms/{KEP_ROOM.room}/recording"))[0] == 404
         for written in ("Recording", "%72ecording"):
             address = f"/rooms/{KEP_ROOM.room}/{written}"

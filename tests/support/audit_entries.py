@@ -1,11 +1,9 @@
-"""Reading a running service's audit chain, and making it unwritable."""
+"""Reading a running service's audit chain."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +46,3 @@ def assert_verifies(server: Server) -> None:
     """Raise unless the whole chain verifies with the public key."""
     with log_of(server).open("rb") as lines:
         verify(lines, read_key(server.folder / "audit-key.pem.pub"))
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, size_kib: int) -> Iterator[Path]:
-    """Mount a file system of that size. Needs root, as the service's own tests in CI have."""
-    folder.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(folder)], check=True
-    )
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill_disk(folder: Path) -> Path:
-    """Write a file until nothing fits any more; deleting it makes room again."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return filler

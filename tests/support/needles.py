@@ -106,11 +106,12 @@ def file_hits(folders: list[Path], needle: bytes, newer_than: float) -> list[Pat
     """Return files changed since `newer_than` (wall time) that hold the needle."""
     hits = []
     for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                is_new = path.is_file() and path.stat().st_mtime >= newer_than - 1
-                if is_new and needle in path.read_bytes():
-                    hits.append(path)
-            except OSError:
-                continue  # gone, or another user's
+        for parent, _, names in os.walk(folder):  # passes over what is gone meanwhile
+            for path in (Path(parent, name) for name in names):
+                try:
+                    is_new = path.is_file() and path.stat().st_mtime >= newer_than - 1
+                    if is_new and needle in path.read_bytes():
+                        hits.append(path)
+                except OSError:
+                    continue  # gone, or another user's
     return hits

@@ -20,5 +20,6 @@ def whole_statement() -> SandboxStatement:
         limits={"file size": [0, 0], "core size": [0, 0]},
         code="c" * 64,
         native="e" * 64,
+        is_freed_memory_overwritten=True,
         probes={name: {"try": "EPERM"} for name in sorted(REQUIRED_PROHIBITIONS)},
     )

@@ -31,6 +31,7 @@ from recording_policy.verify import (
     hash_of,
     verify,
 )
+from tests.support.small_disk import fill_disk, small_disk
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
@@ -263,6 +264,56 @@ def test_full_disk_refuses_entries_and_leaves_no_half_ones(tmp_path: Path) -> No
     result = verified(path)
     assert result.kinds["call_started"] == stored
     assert path.stat().st_size <= 20_000
+
+
+def test_entry_is_refused_whole_when_the_checkpoint_before_it_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.log"
+    log = new_log(path, checkpoint_interval=2)
+    log.append("call_started", {"call": "c1"})
+    log.append("call_started", {"call": "c2"})
+    before = path.read_bytes()
+
+    def full(descriptor: int, line: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(AuditUnwritable):
+        log.append("call_started", {"call": "c3"})
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+
+    assert log.append("call_started", {"call": "c3"}) == 5  # after the checkpoint that was due
+    log.close()
+    assert verified(path).kinds == {"opened": 1, "checkpoint": 3, "call_started": 3}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a file system of its own: root")
+def test_full_file_system_refuses_entries_and_takes_them_again_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk:
+        log = new_log(disk / "audit.log")
+        filler = fill_disk(disk)
+        stored = 0
+        with pytest.raises(AuditUnwritable):
+            while True:
+                log.append("call_started", {"call": "c" * 500})
+                stored += 1
+        filler.unlink()
+        log.append("call_started", {"call": "later"})
+        log.close()
+
+        assert verified(disk / "audit.log").kinds["call_started"] == stored + 1
+
+
+def test_clock_that_goes_back_breaks_nothing(tmp_path: Path) -> None:
+    times = iter([5_000, 4_000, 3_000, 2_000, 1_000, 0])
+    with AuditLog(tmp_path / "audit.log", KEY, lambda: next(times)) as log:
+        log.append("call_started", {})
+        log.append("call_started", {})
+    assert verified(tmp_path / "audit.log").entries == 5
 
 
 def test_disk_that_fails_to_sync_ends_the_log(

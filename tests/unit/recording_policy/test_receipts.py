@@ -134,4 +134,4 @@ def test_statement_that_misses_a_prohibition_has_a_fault(
     ids=str,
 )  # fmt: skip
 def test_statement_with_a_weaker_layer_has_a_fault(change: dict[str, Any]) -> None:
-    assert len(faults_of(dataclasses.replace(whole_statement(), **change))) == 1
+    assert faults_of(dataclasses.replace(whole_statement(), **change)) != []
