@@ -81,13 +81,6 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
     doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
-    frames = FrameServices(
-        clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
-        metrics=parts.metrics,
-    )  # fmt: skip
-    endpoint = _make_endpoint(settings, parts, doors, frames)
-    door = _make_door(settings, doors, frames, parts)
-    parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
     health = Health(parts.directory, parts.registry, _metrics_guard(settings))
     app = web.Application(
         middlewares=[
@@ -101,8 +94,6 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     )
     app.router.add_get("/", pages.home)
     app.router.add_get("/rooms/{room}", pages.room)
-    app.router.add_get("/ws", endpoint.handle, allow_head=False)
-    app.router.add_get("/door", door.handle, allow_head=False)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
@@ -116,7 +107,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
         )
         app.router.add_post("/api/v1/demo/tokens", tokens.handle)
-    app.cleanup_ctx.append(beside(doors.run, "doors"))
+    _add_sockets(app, settings, parts, doors)
     if accounts is not None:
         accounts.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
@@ -124,13 +115,28 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
         _make_live(settings, parts, accounts.page_parts(renderer), doors).add_routes(app)
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
+    return app
+
+
+def _add_sockets(
+    app: web.Application, settings: AppSettings, parts: AppParts, doors: Doors
+) -> None:
+    frames = FrameServices(
+        clock=parts.clock, outgoing=settings.outgoing_limits, encoder=SharedEncoder(),
+        metrics=parts.metrics,
+    )  # fmt: skip
+    endpoint = _make_endpoint(settings, parts, doors, frames)
+    door = _make_door(settings, doors, frames, parts)
+    parts.metrics.sockets.set_function(lambda: len(endpoint) + len(door))
+    app.router.add_get("/ws", endpoint.handle, allow_head=False)
+    app.router.add_get("/door", door.handle, allow_head=False)
+    app.cleanup_ctx.append(beside(doors.run, "doors"))
 
     async def say_goodbye(_: web.Application) -> None:
         endpoint.handle_shutdown()
         door.handle_shutdown()
 
     app.on_shutdown.append(say_goodbye)
-    return app
 
 
 def make_doors(

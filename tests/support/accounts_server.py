@@ -8,7 +8,7 @@ import html
 import re
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,10 +30,10 @@ from signaling.randomness import SystemRandomness
 from signaling.rooms import RoomTable
 from signaling.storage.config import StorageConfig
 from signaling.tokens import TokenKey
-from signaling.worker_link import RoomDirectory
+from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 from tests.support.databases import storage_config
 from tests.support.signaling_parts import COUNCIL_ROOM
-from tests.support.signaling_server import default_settings
+from tests.support.signaling_server import default_settings, make_client
 
 ADMINISTRATOR, CLERK, MEMBER = "123456783", "142500000", "200000020"
 
@@ -61,6 +61,7 @@ class AccountsServer:
     service: AccountsService
     provider: DevelopmentProvider
     clock: ShiftedClock
+    directory: RoomDirectory
 
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator[VisitorClient]:
@@ -162,11 +163,13 @@ def free_port() -> int:
 async def running_accounts(
     backend: str = "sqlite", *, storage: StorageConfig | None = None,
     accounts: AccountsConfig | None = None, mail: MailConfig | None = None,
-    attempt_burst: int = 100, wait: bool = True,
+    attempt_burst: int = 100, wait: bool = True, workers: Sequence[WorkerAddress] = (),
+    folder: Path | None = None,
 ) -> AsyncIterator[AccountsServer]:  # fmt: skip
     """Run the application with real templates on an empty database."""
     async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
         if storage is None:
             storage = await stack.enter_async_context(storage_config(backend))
         port, provider_port = free_port(), free_port()
@@ -191,18 +194,34 @@ async def running_accounts(
         await _serve(stack, provider.make_app(), provider_port)
         running = asyncio.create_task(service.run())
         stack.push_async_callback(_cancel, running)
-        await _serve(stack, _make_app(service, url), port)
+        directory = await _start_directory(stack, workers)
+        await _serve(stack, _make_app(service, url, directory, clock), port)
         if wait:
             async with asyncio.timeout(20):
                 await service.is_ready.wait()
-        yield AccountsServer(url, f"http://127.0.0.1:{provider_port}", service, provider, clock)
+        yield AccountsServer(
+            url, f"http://127.0.0.1:{provider_port}", service, provider, clock, directory
+        )
 
 
-def _make_app(service: AccountsService, url: str) -> web.Application:
+async def _start_directory(
+    stack: contextlib.AsyncExitStack, workers: Sequence[WorkerAddress]
+) -> RoomDirectory:
     table = RoomTable([COUNCIL_ROOM])
+    directory = RoomDirectory(table, [WorkerLink(each, table, make_client) for each in workers])
+    running = asyncio.create_task(directory.run())
+    stack.push_async_callback(_cancel, running)
+    async with asyncio.timeout(20):
+        await directory.wait_ready()
+    return directory
+
+
+def _make_app(
+    service: AccountsService, url: str, directory: RoomDirectory, clock: ShiftedClock
+) -> web.Application:
     registry = CollectorRegistry()
     parts = AppParts(
-        directory=RoomDirectory(table, []), key=TokenKey.generate(), clock=read_clocks,
+        directory=directory, key=TokenKey.generate(), clock=clock,
         randomness=SystemRandomness(), folders=WebFolders.of_package(), registry=registry,
         metrics=SignalingMetrics(registry), accounts=service,
     )  # fmt: skip
