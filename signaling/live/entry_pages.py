@@ -90,7 +90,7 @@ class EntryPages:
             await self._accounts.visitors.require(request)
             raise web.HTTPNotFound()
         state = self._state(found)
-        config = {
+        config: dict[str, object] = {
             "room": "",
             "room_class": RoomClass.COUNCIL.value,
             "lang": language_of(request),
