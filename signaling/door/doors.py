@@ -272,6 +272,7 @@ class Doors:
         if not knocks:
             return set()
         admitted = await door.journal.admit([each.caller for each in knocks], by)
+        self._check_open(door)
         may_enter = {each.subject for each in admitted}
         ids = [each.id for each in knocks if each.caller.subject in may_enter]
         outputs = door.waiting_room.handle_admit(ids, self._now())
@@ -286,12 +287,13 @@ class Doors:
         rooms.tell_reason(request.room, request.participant, request.reason)
         leave = rpc.Leave(room=request.room, participant=request.participant, reason="moved_back")
         await self._parts.call(leave)
+        door.journal.note_moved_back(subject, by)
+        self._check_open(door)
         caller = door.admitted.pop(subject, None)
         if caller is not None:  # None: admitted before a restart; a new knock makes a new place
             knock = self._parts.randomness.participant_id()
             outputs = door.waiting_room.handle_moved_back(knock, caller, self._now())
             self._carry_out(request.room, outputs)
-        door.journal.note_moved_back(subject, by)
 
     # ---- time
 
@@ -381,6 +383,11 @@ class Doors:
         if door is None:
             raise RequestError(ErrorCode.TOO_LATE, "the room has no door, or it is closed")
         return door
+
+    def _check_open(self, door: Door) -> None:
+        """Refuse to go on with a door that was closed while something was awaited."""
+        if self._doors.get(door.description.room) is not door:
+            raise RequestError(ErrorCode.TOO_LATE, "the door was closed")
 
     def _now(self) -> Instant:
         return self._parts.clock()

@@ -54,7 +54,7 @@ async def entitlement_of(
 ) -> Entitlement | None:
     """Return as what somebody may come to the door; None: not at all. `person` None: nobody signed in."""
     if person is not None:
-        invitation = await invitation_of(session, sitting, person)
+        invitation = await invitation_of(session, sitting.id, person)
         invited = frozenset({person.id}) if invitation is not None else frozenset[str]()
         target = target_of(sitting, invited)
         if may(actor, Action.TAKE_PART_IN_SITTING, target):
@@ -71,7 +71,7 @@ async def entitlement_of(
 
 
 async def invitation_of(
-    session: AsyncSession, sitting: Sitting, person: Person
+    session: AsyncSession, sitting_id: str, person: Person
 ) -> Invitation | None:
     """Return the person's invitation: theirs by account, or by their confirmed address."""
     is_theirs = Invitation.person_id == person.id
@@ -80,7 +80,7 @@ async def invitation_of(
         is_theirs = or_(is_theirs, by_address)
     found: Invitation | None = await session.scalar(
         select(Invitation)
-        .where(Invitation.sitting_id == sitting.id, Invitation.revoked_at.is_(None), is_theirs)
+        .where(Invitation.sitting_id == sitting_id, Invitation.revoked_at.is_(None), is_theirs)
         .order_by(func.coalesce(Invitation.person_id, "").desc())
         .limit(1)
     )

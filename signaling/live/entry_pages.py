@@ -23,7 +23,7 @@ from signaling.door.values import Caller, DoorLimits
 from signaling.encryption import EncryptionPolicy
 from signaling.errors import ErrorCode, RequestError
 from signaling.frame_socket import is_own_origin
-from signaling.live.entry import Entitlement, entitlement_of, find_sitting
+from signaling.live.entry import Entitlement, entitlement_of, find_sitting, invitation_of
 from signaling.live.presence import Presence, Visit
 from signaling.live.sitting_rooms import SittingRooms
 from signaling.rate_limits import RateLimit
@@ -143,6 +143,9 @@ class EntryPages:
         async with self._accounts.database.read() as session:
             sitting = await find_sitting(session, request.match_info["id"])
             if sitting is None:
+                if person is not None:
+                    # As long as for one that is there: the time must not tell them apart.
+                    await invitation_of(session, request.match_info["id"], person)
                 return visitor, None
             return visitor, await entitlement_of(session, sitting, person, visitor.actor)
 

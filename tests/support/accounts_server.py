@@ -8,7 +8,7 @@ import html
 import re
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.config import AccountsConfig
 from signaling.accounts.service import AccountsService, AccountsSettings
 from signaling.app import AppParts, make_app
+from signaling.audit.config import AuditConfig
+from signaling.audit.service import AuditService
 from signaling.clock import Instant, read_clocks
 from signaling.identity.config import DevelopmentProviderConfig, IdentityConfig
 from signaling.identity.development import DevelopmentProvider, DevelopmentSettings
@@ -32,10 +34,10 @@ from signaling.randomness import SystemRandomness
 from signaling.rooms import RoomTable
 from signaling.storage.config import StorageConfig
 from signaling.tokens import TokenKey
-from signaling.worker_link import RoomDirectory
+from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 from tests.support.databases import storage_config
 from tests.support.signaling_parts import COUNCIL_ROOM
-from tests.support.signaling_server import default_settings
+from tests.support.signaling_server import default_settings, make_client
 
 ADMINISTRATOR, CLERK, MEMBER = "123456783", "142500000", "200000020"
 
@@ -64,6 +66,8 @@ class AccountsServer:
     keps: KepsService
     provider: DevelopmentProvider
     clock: ShiftedClock
+    directory: RoomDirectory
+    audit: AuditService
 
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator[VisitorClient]:
@@ -165,11 +169,13 @@ def free_port() -> int:
 async def running_accounts(
     backend: str = "sqlite", *, storage: StorageConfig | None = None,
     accounts: AccountsConfig | None = None, mail: MailConfig | None = None,
-    attempt_burst: int = 100, wait: bool = True,
+    attempt_burst: int = 100, wait: bool = True, workers: Sequence[WorkerAddress] = (),
+    folder: Path | None = None,
 ) -> AsyncIterator[AccountsServer]:  # fmt: skip
     """Run the application with real templates on an empty database."""
     async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acc")))
         if storage is None:
             storage = await stack.enter_async_context(storage_config(backend))
         port, provider_port = free_port(), free_port()
@@ -187,30 +193,52 @@ async def running_accounts(
         clock = ShiftedClock()
         service = AccountsService(settings, clock)
         keps = KepsService(service, KepConfig(), sender=settings.mail.sender, has_samples=True)
+        audit = AuditService(AuditConfig(), folder, clock)
         provider = DevelopmentProvider(
             DevelopmentSettings(
                 provider_port, DEVELOPMENT_CLIENT, development_secret(folder), [url]
             )
         )
         await _serve(stack, provider.make_app(), provider_port)
-        for work in (service.run(), keps.run()):
+        for work in (service.run(), keps.run(), audit.run()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
-        await _serve(stack, _make_app(service, keps, url), port)
+        await audit.writer.wait_open()
+        directory = await _start_directory(stack, workers, audit)
+        await _serve(stack, _make_app(service, keps, audit, url, directory, clock), port)
         if wait:
             async with asyncio.timeout(20):
                 await keps.is_ready.wait()
         yield AccountsServer(
-            url, f"http://127.0.0.1:{provider_port}", service, keps, provider, clock
-        )
+            url, f"http://127.0.0.1:{provider_port}", service, keps, provider, clock, directory,
+            audit,
+        )  # fmt: skip
 
 
-def _make_app(service: AccountsService, keps: KepsService, url: str) -> web.Application:
+async def _start_directory(
+    stack: contextlib.AsyncExitStack, workers: Sequence[WorkerAddress], audit: AuditService
+) -> RoomDirectory:
     table = RoomTable([COUNCIL_ROOM])
+    directory = RoomDirectory(
+        table, [WorkerLink(each, table, make_client, audit.calls) for each in workers]
+    )
+    table.watch_kep = audit.calls.handle_event
+    audit.calls.attest = directory.attest
+    running = asyncio.create_task(directory.run())
+    stack.push_async_callback(_cancel, running)
+    async with asyncio.timeout(20):
+        await directory.wait_ready()
+    return directory
+
+
+def _make_app(
+    service: AccountsService, keps: KepsService, audit: AuditService, url: str,
+    directory: RoomDirectory, clock: ShiftedClock,
+) -> web.Application:  # fmt: skip
     registry = CollectorRegistry()
     parts = AppParts(
-        directory=RoomDirectory(table, []), key=TokenKey.generate(), clock=read_clocks,
+        directory=directory, key=TokenKey.generate(), clock=clock,
         randomness=SystemRandomness(), folders=WebFolders.of_package(), registry=registry,
-        metrics=SignalingMetrics(registry), accounts=service, keps=keps,
+        metrics=SignalingMetrics(registry), accounts=service, keps=keps, audit=audit,
     )  # fmt: skip
     return make_app(replace(default_settings(), origins=frozenset({url})), parts)
 

@@ -179,3 +179,22 @@ test('a message of a later protocol changes nothing', () => {
 
   assert.equal(reduce(before, { type: 'something_new' }), before);
 });
+
+test('who waits at the door is kept whole, and each is announced once', () => {
+  const before = stateFromJoined(joined());
+  const knock = (id, isConnected = true) => ({ knock: id, display_name: `Name ${id}`, is_connected: isConnected });
+  const first = { type: 'waiting_room', knocks: [knock('a')] };
+  assert.equal(before.knocks, null);
+  assert.deepEqual(noticesOf(before, first), [{ key: 'notice.knock', name: 'Name a' }]);
+  const state = reduce(before, first);
+  assert.deepEqual(noticesOf(state, { type: 'waiting_room', knocks: [knock('a', false), knock('b')] }), [
+    { key: 'notice.knock', name: 'Name b' },
+  ]);
+  assert.deepEqual(reduce(state, { type: 'waiting_room', knocks: [] }).knocks, []);
+});
+
+test('the coming end is told with its minutes', () => {
+  const state = stateFromJoined(joined());
+  const message = { type: 'closing_soon', minutes: 10, closes_at: '2026-01-31T10:15:00Z' };
+  assert.deepEqual(noticesOf(state, message), [{ key: 'notice.closing_soon', count: 10, isImportant: true }]);
+});

@@ -270,6 +270,23 @@ def test_a_closed_door_sends_everybody_away() -> None:
     assert anna.closed is not None and anna.closed.code is CloseCode.ROOM_CLOSED
 
 
+def test_a_door_that_closes_while_the_journal_writes_admits_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = DoorWorld()
+    chair = world.chair()
+    anna = world.knocked("anna")
+    write = world.journal.admit
+
+    async def close_meanwhile(callers: Any, by: str) -> Any:
+        world.doors.close(ROOM, Outcome.ENDED)
+        return await write(callers, by)
+
+    monkeypatch.setattr(world.journal, "admit", close_meanwhile)
+    assert admit(chair)["code"] == ErrorCode.TOO_LATE
+    assert anna.sent_types()[-1] == "dismissed" and "admitted" not in anna.sent_types()
+
+
 def test_a_place_is_given_up_and_gone() -> None:
     world = DoorWorld()
     chair = world.chair()

@@ -1,0 +1,169 @@
+"""The door in Chromium: a member knocks, the chair admits, both see each other; moved back, refused.
+
+Every state is kept as a picture in var/screenshots/door and looked at by axe-core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.accounts_server import VisitorClient
+from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
+from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
+from tests.support.door_server import CHAIR, ELENI, ELENI_NAME, GIORGOS, running_media_door
+from tests.support.participant import Participant, see_and_hear_each_other
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
+
+AXE = Path("node_modules/axe-core/axe.min.js")
+PICTURES = Path("var/screenshots/door")
+FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
+    (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
+SMALL = Capture()
+
+
+async def window_of(
+    chromium: Chromium, url: str, visitor: VisitorClient | None, viewport: Viewport
+) -> ChromiumWindow:
+    """Open a window that is signed in as the visitor."""
+    window = await chromium.window(viewport=viewport, capture=SMALL)
+    if visitor is not None:
+        session = visitor.cookie()
+        assert session is not None
+        await window.page.context.add_cookies([{"name": "session", "value": session, "url": url}])
+    return window
+
+
+async def look(window: ChromiumWindow, picture: str) -> None:
+    """Keep a picture; nothing may scroll sideways or be inaccessible."""
+    await window.screenshot(PICTURES / f"{picture}.png")
+    axe = await asyncio.to_thread(AXE.read_text, encoding="utf-8")
+    await window.page.evaluate(f"() => {{ {axe} }}")
+    found: list[str] = await window.page.evaluate(FIND_VIOLATIONS)
+    assert found == [], picture
+    is_wide = await window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not is_wide, f"{picture} scrolls sideways"
+
+
+async def press_join(window: ChromiumWindow) -> None:
+    """Wait for the lobby's preview, then knock."""
+    person = Participant(window, "")
+    await person.wait_for_lobby()
+    await window.page.click(".lobby-join")
+
+
+async def inside(window: ChromiumWindow, name: str) -> Participant:
+    """Return the person once the media is connected."""
+    person = Participant(window, name)
+    sight = await person.wait(lambda seen: seen.connection == "connected", "media connected")
+    person.id = sight.self
+    return person
+
+
+async def has_text(window: ChromiumWindow, selector: str, text: str) -> None:
+    async def shown() -> str:
+        found = window.page.locator(selector)
+        return await found.first.inner_text() if await found.count() else ""
+
+    await eventually(shown, lambda seen: text in seen, f"{text} in {selector}")
+
+
+async def test_a_member_knocks_and_the_chair_admits(tmp_path: Path) -> None:
+    async with (
+        running_media_door(tmp_path, "0.0.0.0") as server,
+        server.accounts.visitor() as first,
+        server.accounts.visitor() as second,
+        server.accounts.visitor() as third,
+        running_chromium() as chromium,
+    ):
+        await server.person(first, CHAIR)
+        await server.person(second, ELENI)
+        coordinator = await server.person(third, GIORGOS)
+        await server.make_coordinator(GIORGOS)
+        await server.add_sitting(admits_guests=True)
+        await server.invite(CHAIR, "chair")
+        await server.invite(ELENI)
+        url = server.accounts.url
+        phone = await window_of(chromium, url, second, PHONE)
+        desktop = await window_of(chromium, url, first, DESKTOP)
+
+        await phone.open(url + server.path)
+        await Participant(phone, "").wait_for_lobby()
+        await look(phone, "lobby-phone")
+        await phone.page.click(".lobby-join")
+        await has_text(phone, ".waiting-state", "δεν έχει συνδεθεί ακόμη")
+        await look(phone, "waiting-phone")
+
+        await desktop.open(url + server.path)
+        await press_join(desktop)
+        chair = await inside(desktop, "Πρόεδρος")
+        await has_text(desktop, "#notices", ELENI_NAME)
+        await has_text(phone, ".waiting-state", "ειδοποιήθηκε")
+        assert await phone.page.evaluate("synedrion.peerConnection") is None
+        assert await desktop.page.inner_text(".control-waiting .control-badge") == "1"
+        await desktop.page.click(".control-waiting")
+        await has_text(desktop, ".panel-waiting .person-name", ELENI_NAME)
+        await look(desktop, "panel-desktop")
+        await desktop.page.focus(".knock-button")
+        await desktop.page.keyboard.press("Enter")
+
+        eleni = await inside(phone, ELENI_NAME)
+        await see_and_hear_each_other([chair, eleni])
+
+        await desktop.page.click(".control-participants")
+        await desktop.page.click(".person-more:visible")
+        await desktop.page.click("text=Μεταφορά στην αίθουσα αναμονής")
+        await has_text(phone, ".waiting-notice", "Μεταφερθήκατε")
+        await look(phone, "moved-back-phone")
+
+        guest = await window_of(chromium, url, None, PHONE)
+        await guest.open(url + server.path)
+        await Participant(guest, "").wait_for_lobby()
+        await look(guest, "guest-phone")
+        await guest.page.fill("#name", "Σοφία Παπαδοπούλου")
+        await guest.page.click(".lobby-join")
+        await desktop.page.click(".control-waiting")
+        await has_text(desktop, ".panel-waiting .people", "Σοφία")
+        await look(desktop, "panel-two-desktop")
+        live = await window_of(chromium, url, coordinator.visitor, DESKTOP)
+        await live.open(f"{url}/desk/sittings/{server.sitting_id}/live")
+        await has_text(live, "#live", "Σοφία")
+        await look(live, "live-desktop")
+        await desktop.resize(PHONE)
+        await look(desktop, "panel-two-phone")
+        await desktop.page.click(".panel-waiting .panel-close")
+        await look(desktop, "room-phone")
+        await desktop.page.click(".control-waiting")
+        await desktop.resize(DESKTOP)
+        await desktop.page.click("[aria-label='Απόρριψη: Σοφία Παπαδοπούλου']")
+        await desktop.page.fill("#dialog-input", "Ζητήστε πρόσκληση")
+        await look(desktop, "refuse-desktop")
+        await desktop.page.keyboard.press("Tab")
+        await desktop.page.keyboard.press("Enter")
+        await has_text(guest, ".govgr-error-summary", "Ζητήστε πρόσκληση")
+        await look(guest, "refused-phone")
+
+        await desktop.page.click(f"[aria-label='Αποδοχή: {ELENI_NAME}']")
+        eleni = await inside(phone, ELENI_NAME)
+        await see_and_hear_each_other([chair, eleni])
+        assert problems(phone, desktop, guest, live) == []
+
+
+def problems(*windows: ChromiumWindow) -> list[Any]:
+    return [
+        each
+        for window in windows
+        for each in (
+            *window.findings.page_errors,
+            *window.findings.dialogs,
+            *(
+                text
+                for text in window.findings.console_problems
+                if "content security policy" in text.lower()
+            ),
+        )
+    ]
