@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
 
+from signaling.scheduling.wall_time import to_wall
+
 LANGUAGES = ("el", "en")
 LANGUAGE_COOKIE = "lang"
 LANGUAGE_COOKIE_AGE_S = 365 * 24 * 3600
-ATHENS = ZoneInfo("Europe/Athens")
-"""Times are stored in UTC and read in this zone."""
 
 
 class Renderer:
@@ -29,6 +28,7 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters["athens"] = athens_time
+        self._environment.filters["wall"] = to_wall
         self._environment.globals["has_accounts"] = has_accounts
 
     def render(
@@ -59,7 +59,7 @@ class Renderer:
 
 def athens_time(moment: datetime) -> str:
     """Return a moment as people in Greece read it, such as `31/01/2026 10:00`."""
-    return moment.astimezone(ATHENS).strftime("%d/%m/%Y %H:%M")
+    return to_wall(moment).strftime("%d/%m/%Y %H:%M")
 
 
 def language_of(request: web.Request) -> str:

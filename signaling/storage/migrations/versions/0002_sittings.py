@@ -235,6 +235,9 @@ def _create_sittings() -> None:
     with op.batch_alter_table("sittings", schema=None) as batch_op:
         batch_op.create_index("ix_sittings_body", ["body_id", "starts_at", "id"], unique=False)
         batch_op.create_index(
+            "ix_sittings_collective_body", ["collective_body_id", "starts_at"], unique=False
+        )
+        batch_op.create_index(
             "ix_sittings_organiser", ["organiser_id", "starts_at", "id"], unique=False
         )
         batch_op.create_index("ix_sittings_series", ["series_id"], unique=False)
