@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +35,12 @@ from signaling.mail.queue import MailQueue
 from signaling.mail.templates import MailTemplates
 from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer
+from signaling.scheduling.capacity import Capacity
+from signaling.scheduling.config import CapacityConfig
+from signaling.scheduling.desk import add_desk
+from signaling.scheduling.desk_parts import DeskParts
+from signaling.scheduling.sitting_form import FormLimits
+from signaling.scheduling.sittings import Sittings
 from signaling.secrets import load_or_create_secret, read_secret
 from signaling.storage.config import StorageConfig
 from signaling.storage.database import Database, StorageUnavailable, database_url
@@ -64,6 +70,9 @@ class AccountsSettings:
     origins: frozenset[str]
     public_origin: str
     """Origin that links in mails lead to."""
+    capacity: CapacityConfig = field(default_factory=CapacityConfig)
+    room_capacity: int = 500
+    """Most participants of one council room."""
 
     @property
     def is_https(self) -> bool:
@@ -91,6 +100,10 @@ class AccountsService:
         )  # fmt: skip
         self._trail = StoredTrail(self._vault)
         self._people = People(self._vault)
+        self.capacity = Capacity(settings.capacity)
+        """What sittings and calls reserve."""
+        self.sittings = Sittings(self.capacity, self._trail)
+        """Whoever must know what happens to sittings adds itself to its observers."""
         self._sessions = WebSessions(settings.accounts, self._vault)
         self.visitors = Visitors(
             self.database, self._sessions, self._vault,
@@ -121,6 +134,7 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
+        add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
 
@@ -181,6 +195,10 @@ class AccountsService:
             now=self._now,
             monotonic_s=lambda: self._clock().monotonic_s,
         )
+
+    def _form_limits(self) -> FormLimits:
+        settings = self._settings
+        return FormLimits(settings.room_capacity, settings.capacity.days_ahead)
 
     def _sign_in_parts(self) -> SignInParts:
         identity = self._settings.identity

@@ -21,7 +21,6 @@ from signaling.vault import Vault
 
 FORM_FIELD = "csrf"
 FORM_TYPE = "application/x-www-form-urlencoded"
-UPLOAD_TYPE = "multipart/form-data"
 
 
 class Stage(IntEnum):
@@ -70,15 +69,6 @@ class Visitor:
     def may_somewhere(self, action: str) -> bool:
         """Ask what menus show; templates name actions by their value."""
         return self.stage is Stage.READY and may_somewhere_of(self.actor, Action(action))
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that was sent with a form. Name and type are claims of the browser's."""
-
-    name: str
-    content_type: str
-    content: bytes
 
 
 ANONYMOUS = Visitor()
@@ -134,11 +124,9 @@ class Visitors:
         return visitor
 
     async def read_form(
-        self, request: web.Request, stage: Stage = Stage.READY, *, max_bytes: int | None = None
+        self, request: web.Request, stage: Stage = Stage.READY
     ) -> tuple[Visitor, Mapping[str, str]]:
         """Return who sent a form and its text fields.
-
-        `max_bytes` allows more than forms have otherwise.
 
         Raises:
             HTTPForbidden: it is not from a page of this session.
@@ -147,35 +135,12 @@ class Visitors:
         visitor = await self.require(request, stage)
         if request.content_type != FORM_TYPE:
             raise web.HTTPUnsupportedMediaType(text="not_a_form")
-        if max_bytes is not None:
-            request = request.clone(client_max_size=max_bytes)
         posted = await request.post()
         form = {key: value for key, value in posted.items() if isinstance(value, str)}
-        _check_token(visitor, form)
+        sent = form.get(FORM_FIELD, "").encode()
+        if not hmac.compare_digest(sent, visitor.form_token.encode()):
+            raise web.HTTPForbidden(text="stale_form")
         return visitor, form
-
-    async def read_upload(
-        self, request: web.Request, *, max_bytes: int
-    ) -> tuple[Visitor, Mapping[str, str], Mapping[str, Upload]]:
-        """Return who sent a form with files, its text fields, and its files by field.
-
-        A field without a file is left out.
-
-        Raises:
-            HTTPForbidden, HTTPSeeOther: as `read_form`.
-            HTTPRequestEntityTooLarge: all together are larger than `max_bytes`.
-        """
-        visitor = await self.require(request)
-        if request.content_type != UPLOAD_TYPE:
-            raise web.HTTPUnsupportedMediaType(text="not_a_form")
-        posted = await request.clone(client_max_size=max_bytes).post()
-        form = {key: value for key, value in posted.items() if isinstance(value, str)}
-        _check_token(visitor, form)
-        files = {}
-        for key, value in posted.items():
-            if isinstance(value, web.FileField) and value.filename:
-                files[key] = Upload(value.filename, value.content_type, value.file.read())
-        return visitor, form, files
 
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""
@@ -208,12 +173,6 @@ class Visitors:
             stage = Stage.TERMS
         actor = Actor(person.id, roles)
         return Visitor(stage, person, actor, token, self._vault.form_token(token))
-
-
-def _check_token(visitor: Visitor, form: Mapping[str, str]) -> None:
-    sent = form.get(FORM_FIELD, "").encode()
-    if not hmac.compare_digest(sent, visitor.form_token.encode()):
-        raise web.HTTPForbidden(text="stale_form")
 
 
 def safe_path(path: str | None, default: str = "/account") -> str:

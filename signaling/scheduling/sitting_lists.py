@@ -139,7 +139,7 @@ def _page_of_body(
     return query.where(beyond).limit(limit).subquery()
 
 
-def _rows() -> Select[Any]:
+def _rows() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Sitting.id, Sitting.title, Sitting.kind, Sitting.mode, Sitting.state,
@@ -153,7 +153,7 @@ def _rows() -> Select[Any]:
     )  # fmt: skip
 
 
-async def _read(session: AsyncSession, query: Select[Any]) -> Sequence[SittingRow]:
+async def _read(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Sequence[SittingRow]:
     return [
         SittingRow(
             **{

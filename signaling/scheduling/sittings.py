@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.rights import Target
 from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
-from signaling.scheduling.agenda import add_agenda
+from signaling.scheduling.agenda import AgendaRow, add_agenda, save_agenda
 from signaling.scheduling.capacity import Capacity, CapacityFull, Reservation
 from signaling.scheduling.collective_bodies import count_members
 from signaling.scheduling.places import KIND_OF_SITTING, Place
@@ -50,6 +50,7 @@ class SittingChange(StrEnum):
     CHANGED = "changed"
     CANCELLED = "cancelled"
     EXTENDED = "extended"
+    AGENDA = "agenda"
     ENDED = "ended"
 
 
@@ -210,6 +211,21 @@ class Sittings:
         await self._reserve(session, [sitting])
         await self._tell(session, sitting, SittingChange.EXTENDED, origin)
 
+    async def change_agenda(
+        self, session: AsyncSession, sitting: Sitting, rows: Sequence[AgendaRow], origin: Origin
+    ) -> None:
+        """Give a sitting another agenda.
+
+        Raises:
+            NotNow: it is cancelled, ended or over.
+        """
+        _check_changeable(sitting, origin.now)
+        await save_agenda(session, sitting.id, rows)
+        # The row itself changes too: another editor who has seen the old agenda is refused.
+        sitting.calendar_sequence += 1
+        await session.flush()
+        await self._tell(session, sitting, SittingChange.AGENDA, origin)
+
     async def end(self, session: AsyncSession, sitting: Sitting, origin: Origin) -> None:
         """Close a sitting that has begun. What is left of its reservation is free at once.
 
@@ -273,6 +289,7 @@ AUDIT_ACTIONS = {
     SittingChange.CHANGED: AuditAction.CHANGE_SITTING,
     SittingChange.CANCELLED: AuditAction.CANCEL_SITTING,
     SittingChange.EXTENDED: AuditAction.EXTEND_SITTING,
+    SittingChange.AGENDA: AuditAction.CHANGE_AGENDA,
     SittingChange.ENDED: AuditAction.END_SITTING,
 }
 
@@ -312,6 +329,20 @@ async def rest_of_series(session: AsyncSession, sitting: Sitting) -> Sequence[Si
         .with_for_update()
     )
     return list(rows)
+
+
+async def count_rest_of_series(session: AsyncSession, sitting: Sitting) -> int:
+    """Return how many planned sittings of its series come after this one."""
+    if sitting.series_id is None:
+        return 0
+    found = await session.scalar(
+        select(func.count()).where(
+            Sitting.series_id == sitting.series_id,
+            Sitting.starts_at > sitting.starts_at,
+            Sitting.state == SittingState.PLANNED,
+        )
+    )
+    return found or 0
 
 
 async def _fields_of(
