@@ -19,7 +19,12 @@ from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.identity.config import IdentityConfig, identity_problems
 from signaling.mail.config import MailConfig, mail_problems
-from signaling.scheduling.config import CapacityConfig, capacity_problems
+from signaling.scheduling.config import (
+    CapacityConfig,
+    InvitationsConfig,
+    capacity_problems,
+    invitations_problems,
+)
 from signaling.storage.config import StorageConfig, storage_problems
 from signaling.tokens import IDENTIFIER
 
@@ -115,6 +120,8 @@ class Config:
     """Mail."""
     capacity: CapacityConfig = field(default_factory=CapacityConfig)
     """What may be scheduled at the same time."""
+    invitations: InvitationsConfig = field(default_factory=InvitationsConfig)
+    """Invitations."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -218,6 +225,7 @@ def find_problems(config: Config) -> list[str]:
         *identity_problems(config.identity, config.is_public),
         *_mail_problems(config),
         *capacity_problems(config.capacity),
+        *invitations_problems(config.invitations),
     ]
 
 

@@ -153,6 +153,7 @@ def _make_accounts(config: Config) -> AccountsService:
         accounts=config.accounts,
         identity=config.identity,
         mail=config.mail,
+        invitations=config.invitations,
         development_port=config.development_port,
         origins=config.own_origins,
         public_origin=config.public_origin,

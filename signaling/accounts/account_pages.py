@@ -18,9 +18,11 @@ from signaling.accounts.role_requests import (
 )
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.invitations import upcoming_of
 from signaling.storage.models import RoleRequest
 
 MAX_REQUESTS_SHOWN = 10
+MAX_SITTINGS_SHOWN = 20
 MAX_BODIES_SUGGESTED = 500
 """LIMIT: names offered while typing the body's name; any other may be typed."""
 
@@ -46,6 +48,9 @@ class AccountPages:
         async with self._accounts.database.read() as session:
             roles = await list_assignments(session, person_id=visitor.person.id)
             requests = await requests_of(session, visitor.person.id, MAX_REQUESTS_SHOWN)
+            sittings = await upcoming_of(
+                session, visitor.person, self._accounts.now(), MAX_SITTINGS_SHOWN
+            )
         done = request.query.get("done", "")
         return self._parts.page(
             request, "account.html", visitor,
@@ -53,6 +58,7 @@ class AccountPages:
             civil=self._accounts.people.civil_data(visitor.person),
             roles=roles,
             requests=requests,
+            sittings=sittings,
             has_pending=any(each.status == RequestStatus.PENDING for each in requests),
             done=done if done in DONE else "",
         )  # fmt: skip
@@ -122,4 +128,4 @@ class AccountPages:
         )  # fmt: skip
 
 
-DONE = frozenset({"email", "filed", "withdrawn", "pending"})
+DONE = frozenset({"email", "filed", "withdrawn", "pending", "role"})

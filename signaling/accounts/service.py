@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 
 from sfu.logs import Log
 from signaling.accounts.account_pages import AccountPages
+from signaling.accounts.appointment_pages import AppointmentPages
 from signaling.accounts.body_pages import BodyPages
 from signaling.accounts.config import AccountsConfig
 from signaling.accounts.entry_pages import EntryPages
@@ -36,9 +37,16 @@ from signaling.mail.templates import MailTemplates
 from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer
 from signaling.scheduling.capacity import Capacity
-from signaling.scheduling.config import CapacityConfig
+from signaling.scheduling.config import CapacityConfig, InvitationsConfig
 from signaling.scheduling.desk import add_desk
 from signaling.scheduling.desk_parts import DeskParts
+from signaling.scheduling.file_pages import FilePages
+from signaling.scheduling.invitation_mails import InvitationMails
+from signaling.scheduling.invitation_pages import InvitationPages
+from signaling.scheduling.invitations import InvitationLinks
+from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.reminders import Reminders
+from signaling.scheduling.scanner import Scanner
 from signaling.scheduling.sitting_form import FormLimits
 from signaling.scheduling.sittings import Sittings
 from signaling.secrets import load_or_create_secret, read_secret
@@ -73,6 +81,7 @@ class AccountsSettings:
     capacity: CapacityConfig = field(default_factory=CapacityConfig)
     room_capacity: int = 500
     """Most participants of one council room."""
+    invitations: InvitationsConfig = field(default_factory=InvitationsConfig)
 
     @property
     def is_https(self) -> bool:
@@ -113,6 +122,10 @@ class AccountsService:
         mail = settings.mail
         self._mails = MailQueue(MailTemplates(), mail.delivery, mail.max_attempts, self._now)
         password = read_secret(settings.secrets_folder, mail.password) if mail.password else ""
+        self._invitation_links = InvitationLinks(self._vault)
+        self._invitation_mails = InvitationMails(
+            self._mails, self._invitation_links, settings.public_origin
+        )
         self._delivery = MailDelivery(mail, password, self.database, self._mails)
         self.is_ready = asyncio.Event()
         """Set once the database has the newest schema."""
@@ -135,6 +148,10 @@ class AccountsService:
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
         add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
+        AppointmentPages(parts).add_routes(app)
+        InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
+        InvitedPages(parts, self._invitation_mails).add_routes(app)
+        FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
 
@@ -144,6 +161,7 @@ class AccountsService:
             await self._prepare_storage()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
+                tasks.create_task(self._make_reminders().run(), name="reminders")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:
@@ -162,6 +180,10 @@ class AccountsService:
             else:
                 self.is_ready.set()
                 return
+
+    def _make_reminders(self) -> Reminders:
+        lead = timedelta(minutes=self._settings.invitations.reminder_minutes)
+        return Reminders(self.database, self._invitation_mails, lead, self._now)
 
     async def _clean(self) -> None:
         while True:

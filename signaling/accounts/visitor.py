@@ -14,6 +14,7 @@ from aiohttp import web
 from signaling.accounts.assignments import held_roles
 from signaling.accounts.rights import NOTHING_IN_PARTICULAR, Action, Actor, Target, may
 from signaling.accounts.rights import may_somewhere as may_somewhere_of
+from signaling.accounts.uploads import Upload, read_upload
 from signaling.accounts.web_sessions import WebSessions
 from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Person, TermsAcceptance
@@ -124,9 +125,11 @@ class Visitors:
         return visitor
 
     async def read_form(
-        self, request: web.Request, stage: Stage = Stage.READY
+        self, request: web.Request, stage: Stage = Stage.READY, *, max_bytes: int | None = None
     ) -> tuple[Visitor, Mapping[str, str]]:
         """Return who sent a form and its text fields.
+
+        `max_bytes` allows more than forms have otherwise.
 
         Raises:
             HTTPForbidden: it is not from a page of this session.
@@ -135,12 +138,27 @@ class Visitors:
         visitor = await self.require(request, stage)
         if request.content_type != FORM_TYPE:
             raise web.HTTPUnsupportedMediaType(text="not_a_form")
+        if max_bytes is not None:
+            request = request.clone(client_max_size=max_bytes)
         posted = await request.post()
         form = {key: value for key, value in posted.items() if isinstance(value, str)}
-        sent = form.get(FORM_FIELD, "").encode()
-        if not hmac.compare_digest(sent, visitor.form_token.encode()):
-            raise web.HTTPForbidden(text="stale_form")
+        _check_origin_of(form, visitor)
         return visitor, form
+
+    async def read_upload(
+        self, request: web.Request, *, max_file_bytes: int,
+        long_fields: frozenset[str] = frozenset(),
+    ) -> tuple[Visitor, Upload]:  # fmt: skip
+        """Return who sent a form with files, and the form.
+
+        Raises:
+            HTTPForbidden, HTTPSeeOther: as `read_form`.
+            HTTPException: as `signaling.accounts.uploads.read_upload`.
+        """
+        visitor = await self.require(request)
+        upload = await read_upload(request, max_file_bytes=max_file_bytes, long_fields=long_fields)
+        _check_origin_of(upload.fields, visitor)
+        return visitor, upload
 
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""
@@ -173,6 +191,12 @@ class Visitors:
             stage = Stage.TERMS
         actor = Actor(person.id, roles)
         return Visitor(stage, person, actor, token, self._vault.form_token(token))
+
+
+def _check_origin_of(form: Mapping[str, str], visitor: Visitor) -> None:
+    sent = form.get(FORM_FIELD, "").encode()
+    if not hmac.compare_digest(sent, visitor.form_token.encode()):
+        raise web.HTTPForbidden(text="stale_form")
 
 
 def safe_path(path: str | None, default: str = "/account") -> str:

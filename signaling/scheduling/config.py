@@ -1,4 +1,4 @@
-"""How much the node carries, and how far ahead it is promised (R11)."""
+"""How much the node carries and how far ahead it is promised (R11); what the invited are told."""
 
 from __future__ import annotations
 
@@ -31,3 +31,21 @@ def capacity_problems(config: CapacityConfig) -> list[str]:
     if not 1 <= config.days_ahead <= 3660:
         problems.append(f"capacity.days_ahead = {config.days_ahead}: use 1 to 3660")
     return problems
+
+
+@dataclass(frozen=True)
+class InvitationsConfig:
+    """What goes to the invited."""
+
+    reminder_minutes: int = 60
+    """How long before the start the invited are reminded."""
+    virus_scanner: tuple[str, ...] = ()
+    """Program and arguments that read a document on standard input and exit with 0 (clean) or
+    1 (infected), such as `["clamdscan", "--no-summary", "-"]`. Empty: documents are not scanned."""
+
+
+def invitations_problems(config: InvitationsConfig) -> list[str]:
+    """Return what types cannot say, each with key, value and remedy."""
+    if 1 <= config.reminder_minutes <= 7 * 24 * 60:
+        return []
+    return [f"invitations.reminder_minutes = {config.reminder_minutes}: use 1 to 10080"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from signaling.accounts.visitor import UPLOAD_TYPE, Visitor
+from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.collective_bodies import (
     MAX_MEMBERS,
@@ -25,9 +25,7 @@ from signaling.scheduling.people_csv import (
     parse_people_text,
 )
 
-MAX_UPLOAD_BYTES = MAX_BYTES + 64 * 1024
-MAX_TEXT_BYTES = 6 * MAX_BYTES
-"""The same text as a form field: Greek letters take six bytes each on their way."""
+LONG_FIELDS = frozenset({"people", "text"})
 SHOWN_ROWS = 200
 
 
@@ -50,30 +48,26 @@ class ImportPages:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Show what a file says; then, when that is sent back, add it."""
-        if request.content_type == UPLOAD_TYPE:
-            return await self._preview(request)
-        return await self._add(request)
-
-    async def _preview(self, request: web.Request) -> web.Response:
-        visitor, form, files = await self._accounts.visitors.read_upload(
-            request, max_bytes=MAX_UPLOAD_BYTES
+        visitor, upload = await self._accounts.visitors.read_upload(
+            request, max_file_bytes=MAX_BYTES, long_fields=LONG_FIELDS
         )
         self._accounts.take_turn(visitor)
+        if "people" in upload.fields:
+            return await self._add(request, visitor, upload.fields["people"])
         try:
-            if "file" in files:
-                listed = parse_people(files["file"].content)
+            if "file" in upload.files:
+                listed = parse_people(upload.files["file"].content)
             else:
-                listed = parse_people_text(form.get("text", ""))
+                listed = parse_people_text(upload.fields.get("text", ""))
         except UnreadableList as error:
             return await self._page(request, visitor, None, {"file": str(error)})
         errors = {"file": "members_many"} if len(listed.people) > MAX_MEMBERS else {}
         return await self._page(request, visitor, listed, errors)
 
-    async def _add(self, request: web.Request) -> web.Response:
-        visitor, form = await self._parts.read_form(request, max_bytes=MAX_TEXT_BYTES)
+    async def _add(self, request: web.Request, visitor: Visitor, text: str) -> web.Response:
         now = self._accounts.now()
         try:
-            listed = parse_people_text(form.get("people", ""))
+            listed = parse_people_text(text)
             async with self._accounts.database.write() as session:
                 found = await find_collective(session, request, visitor)
                 result = await import_members(session, found.id, listed.people, now)

@@ -190,7 +190,7 @@ class SittingDesk:
         now, times = accounts.now(), times_of(sitting)
         done = request.query.get("done", "")
         return self._parts.pages.page(
-            request, "sitting.html", visitor, status=status, sitting=sitting, view=view,
+            request, "desk_sitting.html", visitor, status=status, sitting=sitting, view=view,
             phase=phase_of(times, now).value, has_begun=now >= sitting.starts_at,
             opens_at=entry_window(times, Role.MEMBER)[0],
             opens_first_at=entry_window(times, Role.CHAIR)[0],

@@ -1,0 +1,258 @@
+"""The coordinator's list of invited people (R10, R22, R27): add one, all members, or a file of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from signaling.accounts.parts import PageParts
+from signaling.accounts.rights import Action, Target
+from signaling.accounts.visitor import Visitor
+from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
+from signaling.scheduling.invitation_mails import InvitationMails, Occasion, load_facts
+from signaling.scheduling.invitations import (
+    INVITABLE_ROLES,
+    ROOM_ROLES,
+    InvitationLinks,
+    Invitee,
+    TooManyInvited,
+    count_invited,
+    invite,
+    invitees_of_members,
+    list_invited,
+)
+from signaling.scheduling.people_csv import (
+    MAX_BYTES,
+    PeopleList,
+    UnreadableList,
+    decode,
+    parse_people_text,
+)
+from signaling.scheduling.values import SittingState
+from signaling.storage.models import Invitation, Sitting
+
+PAGE_SIZE = 50
+MAX_BAD_LINES_SHOWN = 50
+MAX_CURSOR_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A list that was read and waits for the coordinator's word."""
+
+    text: str
+    """What comes back with that word."""
+    listed: PeopleList
+
+
+class InvitationPages:
+    """Answers `/desk/sittings/{id}/invited…`."""
+
+    def __init__(self, parts: PageParts, links: InvitationLinks, mails: InvitationMails) -> None:
+        self._parts = parts
+        self._accounts = parts.accounts
+        self._links = links
+        self._mails = mails
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add what this class answers."""
+        invited = "/desk/sittings/{id}/invited"
+        app.router.add_get(invited, self.list)
+        app.router.add_post(invited, self.invite_one)
+        app.router.add_post(invited + "/members", self.invite_members)
+        app.router.add_post(invited + "/file", self.invite_file)
+        app.router.add_post(invited + "/{invitation}/revoke", self.revoke)
+        app.router.add_post(invited + "/{invitation}/resend", self.resend)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Show who is invited and whether the mails went out."""
+        visitor = await self._accounts.visitors.require(request)
+        return await self._page(request, visitor)
+
+    async def invite_one(self, request: web.Request) -> web.Response:
+        """Invite one person of any body, known or new."""
+        accounts = self._accounts
+        visitor, form = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        try:
+            invitee = parse_invitee(form)
+        except BadInvitee as mistake:
+            return await self._page(request, visitor, status=422, errors=mistake.errors, typed=form)
+        return await self._invite(request, visitor, [invitee])
+
+    async def invite_members(self, request: web.Request) -> web.Response:
+        """Invite everybody of the collective body in one step."""
+        accounts = self._accounts
+        visitor, _ = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        async with accounts.database.read() as session:
+            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+            if sitting.collective_body_id is None:
+                raise web.HTTPNotFound()
+            invitees = await invitees_of_members(session, sitting.collective_body_id)
+        return await self._invite(request, visitor, invitees)
+
+    async def invite_file(self, request: web.Request) -> web.Response:
+        """Read a list and show what it says; with the word `confirm`, invite whom it lists."""
+        accounts = self._accounts
+        visitor, upload = await accounts.visitors.read_upload(
+            request, max_file_bytes=MAX_BYTES, long_fields=frozenset({"list"})
+        )
+        accounts.take_turn(visitor)
+        try:
+            file = upload.files.get("file")
+            text = decode(file.content) if file is not None else upload.fields.get("list", "")
+            listed = parse_people_text(text)
+        except UnreadableList as refusal:
+            errors = {"file": str(refusal)}
+            return await self._page(request, visitor, status=422, errors=errors)
+        if upload.fields.get("step") != "confirm":
+            return await self._page(request, visitor, preview=Preview(text, listed))
+        invitees = [
+            Invitee(each.name, each.email, ROOM_ROLES[each.office], each.office)
+            for each in listed.people
+        ]
+        return await self._invite(request, visitor, invitees)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Take an invitation back; the link leads nowhere from now on."""
+        accounts = self._accounts
+        visitor, _ = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        async with accounts.database.write() as session:
+            sitting, invitation = await self._find(session, visitor, request)
+            if invitation.revoked_at is None:
+                invitation.revoked_at = accounts.now()
+                facts = await load_facts(session, sitting)
+                self._mails.tell(session, facts, [invitation], Occasion.UNINVITED)
+                await self._record(session, visitor, AuditAction.REVOKE_INVITATION, invitation.id)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}/invited?done=revoked")
+
+    async def resend(self, request: web.Request) -> web.Response:
+        """Send the same invitation again."""
+        accounts = self._accounts
+        visitor, _ = await accounts.visitors.read_form(request)
+        accounts.take_turn(visitor)
+        async with accounts.database.write() as session:
+            sitting, invitation = await self._find(session, visitor, request)
+            if invitation.revoked_at is not None:
+                raise web.HTTPNotFound()
+            facts = await load_facts(session, sitting)
+            self._mails.tell(session, facts, [invitation], Occasion.INVITED)
+            await self._record(session, visitor, AuditAction.RESEND_INVITATION, invitation.id)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}/invited?done=resent")
+
+    async def _invite(
+        self, request: web.Request, visitor: Visitor, invitees: Sequence[Invitee]
+    ) -> web.Response:
+        accounts = self._accounts
+        try:
+            async with accounts.database.write() as session:
+                sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+                _check_open(sitting)
+                added = await invite(
+                    session, sitting, invitees, by=visitor.actor.person_id, links=self._links,
+                    now=accounts.now(),
+                )  # fmt: skip
+                await session.flush()
+                self._mails.tell(
+                    session, await load_facts(session, sitting), added, Occasion.INVITED
+                )
+                await self._record(
+                    session, visitor, AuditAction.INVITE, sitting.id, {"invited": len(added)}
+                )
+        except TooManyInvited:
+            errors = {"file": "invited_many"}
+            return await self._page(request, visitor, status=422, errors=errors)
+        # How many, so that a list sent twice says "nobody new" instead of nothing.
+        raise web.HTTPSeeOther(
+            f"/desk/sittings/{sitting.id}/invited?done=invited&count={len(added)}"
+        )
+
+    async def _page(
+        self, request: web.Request, visitor: Visitor, *, status: int = 200,
+        errors: Mapping[str, str] | None = None, typed: Mapping[str, str] | None = None,
+        preview: Preview | None = None,
+    ) -> web.Response:  # fmt: skip
+        async with self._accounts.database.read() as session:
+            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+            rows = await list_invited(
+                session, sitting.id, after=_parse_after(request), limit=PAGE_SIZE + 1
+            )
+            count = await count_invited(session, sitting.id)
+        last = rows[PAGE_SIZE - 1].invitation if len(rows) > PAGE_SIZE else None
+        done = request.query.get("done", "")
+        return self._parts.page(
+            request, "sitting_invited.html", visitor, status=status, sitting=sitting,
+            rows=rows[:PAGE_SIZE], after=f"{last.id}_{last.name}" if last else "", count=count,
+            is_open=sitting.state == SittingState.PLANNED, roles=INVITABLE_ROLES,
+            errors=errors or {}, typed=typed or {}, preview=preview,
+            max_bad_lines=MAX_BAD_LINES_SHOWN, done=done if done in DONE else "",
+            added=_parse_count(request),
+        )  # fmt: skip
+
+    async def _find(
+        self, session: AsyncSession, visitor: Visitor, request: web.Request
+    ) -> tuple[Sitting, Invitation]:
+        sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+        _check_open(sitting)
+        invitation = await session.get(Invitation, request.match_info["invitation"])
+        if invitation is None or invitation.sitting_id != sitting.id:
+            raise web.HTTPNotFound()
+        return sitting, invitation
+
+    async def _record(
+        self, session: AsyncSession, visitor: Visitor, action: AuditAction, object_id: str,
+        facts: Mapping[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        kind = "sitting" if action is AuditAction.INVITE else "invitation"
+        entry = AuditEntry(
+            self._accounts.now(), visitor.actor.person_id, action, kind, object_id,
+            facts=facts or {},
+        )  # fmt: skip
+        await self._accounts.trail.record(session, entry)
+
+
+async def find_sitting(
+    session: AsyncSession, visitor: Visitor, request: web.Request, action: Action,
+    invited: Iterable[str] = (),
+) -> Sitting:  # fmt: skip
+    """Return the sitting of the address if the visitor has the right.
+
+    Raises:
+        HTTPNotFound: there is none, or they have not: both answer alike.
+    """
+    sitting = await session.get(Sitting, request.match_info["id"])
+    if sitting is None or not visitor.may(action, target_of(sitting, invited)):
+        raise web.HTTPNotFound()
+    return sitting
+
+
+def target_of(sitting: Sitting, invited: Iterable[str] = ()) -> Target:
+    """Return the sitting as the table of rights sees it."""
+    return Target(
+        body_id=sitting.body_id, unit_id=sitting.unit_id, owner_id=sitting.organiser_id,
+        invited_ids=frozenset(invited),
+    )  # fmt: skip
+
+
+def _check_open(sitting: Sitting) -> None:
+    if sitting.state != SittingState.PLANNED:
+        raise web.HTTPConflict(text="sitting_over")
+
+
+def _parse_after(request: web.Request) -> tuple[str, str] | None:
+    last_id, separator, name = request.query.get("after", "")[:MAX_CURSOR_LENGTH].partition("_")
+    return (name, last_id) if separator else None
+
+
+def _parse_count(request: web.Request) -> int:
+    text = request.query.get("count", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+DONE = frozenset({"invited", "revoked", "resent"})
