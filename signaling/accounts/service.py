@@ -126,6 +126,7 @@ class AccountsService:
         self._invitation_mails = InvitationMails(
             self._mails, self._invitation_links, settings.public_origin
         )
+        self.sittings.observers.append(self._invitation_mails)
         self._delivery = MailDelivery(mail, password, self.database, self._mails)
         self.is_ready = asyncio.Event()
         """Set once the database has the newest schema."""

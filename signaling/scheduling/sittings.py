@@ -301,9 +301,9 @@ def times_of(sitting: Sitting) -> SittingTimes:
     )
 
 
-def target_of(sitting: Sitting, invited_ids: frozenset[str] = frozenset()) -> Target:
+def target_of(sitting: Sitting, invited: Iterable[str] = ()) -> Target:
     """Return a sitting as the table of rights sees it."""
-    return Target(sitting.body_id, sitting.unit_id, sitting.organiser_id, invited_ids)
+    return Target(sitting.body_id, sitting.unit_id, sitting.organiser_id, frozenset(invited))
 
 
 async def lock_sitting(session: AsyncSession, sitting_id: str) -> Sitting | None:
