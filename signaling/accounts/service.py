@@ -46,6 +46,7 @@ from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
 from signaling.scheduling.reminders import Reminders
+from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
 from signaling.scheduling.sitting_form import FormLimits
 from signaling.scheduling.sittings import Sittings
@@ -175,12 +176,20 @@ class AccountsService:
                 await migrate_when_there(self.database)
                 if self._settings.identity.development.enabled:
                     await add_sample_bodies(self.database, self._now())
+                if self._settings.identity.development.has_sample_sittings:
+                    await add_sample_sittings(self._sample_parts())
             except Exception:  # task root: whatever is wrong with the schema, rooms go on
                 log.exception("storage cannot be prepared")
                 await asyncio.sleep(SCHEMA_RETRY_S)
             else:
                 self.is_ready.set()
                 return
+
+    def _sample_parts(self) -> SampleParts:
+        return SampleParts(
+            self.database, self._people, self.sittings, self._invitation_links,
+            self._invitation_mails, self._now(),
+        )  # fmt: skip
 
     def _make_reminders(self) -> Reminders:
         lead = timedelta(minutes=self._settings.invitations.reminder_minutes)

@@ -265,7 +265,7 @@ async def _owners_of(session: AsyncSession, emails: Sequence[str]) -> dict[str, 
     rows = await session.execute(
         select(Person.email, Person.id).where(Person.email.in_(emails)).order_by(Person.id)
     )
-    for email, person_id in rows.tuples():
+    for email, person_id in rows:
         if email is None:
             continue
         if email in owners:

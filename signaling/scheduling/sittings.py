@@ -63,10 +63,20 @@ class SittingObserver(Protocol):
         """Add what belongs to the change. What is raised undoes it."""
 
 
+@dataclass(frozen=True)
+class OtherSitting:
+    """What stands in the way."""
+
+    id: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+
+
 class Overlap(Exception):
     """The same collective body sits at that time."""
 
-    def __init__(self, other: Sitting, starts_at: datetime) -> None:
+    def __init__(self, other: OtherSitting, starts_at: datetime) -> None:
         super().__init__("sitting_overlap")
         self.other = other
         self.starts_at = starts_at
@@ -403,8 +413,8 @@ async def _lock_collective_body(session: AsyncSession, collective_body_id: str |
 async def _refuse_overlap(session: AsyncSession, sitting: Sitting) -> None:
     if sitting.collective_body_id is None or sitting.kind == SittingKind.REHEARSAL:
         return
-    other = await session.scalar(
-        select(Sitting)
+    found = await session.execute(
+        select(Sitting.id, Sitting.title, Sitting.starts_at, Sitting.ends_at)
         .where(
             Sitting.collective_body_id == sitting.collective_body_id,
             Sitting.starts_at > sitting.starts_at - LONGEST,
@@ -417,5 +427,6 @@ async def _refuse_overlap(session: AsyncSession, sitting: Sitting) -> None:
         .order_by(Sitting.starts_at)
         .limit(1)
     )
+    other = found.first()
     if other is not None:
-        raise Overlap(other, sitting.starts_at)
+        raise Overlap(OtherSitting(*other), sitting.starts_at)
