@@ -161,6 +161,8 @@ class Places:
 
     body_ids: frozenset[str] = frozenset()
     unit_ids: frozenset[str] = frozenset()
+    home_ids: frozenset[str] = frozenset()
+    """Bodies that all this lies in, those of the units too: what indexes begin with."""
 
     def __bool__(self) -> bool:
         return bool(self.body_ids or self.unit_ids)
@@ -183,7 +185,12 @@ def places_of(actor: Actor, action: Action) -> Places:
     return Places(
         frozenset(body_id for body_id, _ in held if body_id is not None),
         frozenset(unit_id for _, unit_id in held if unit_id is not None),
+        _body_ids(held_role for held_role, _ in _relations(actor, action)),
     )
+
+
+def _body_ids(roles: Iterable[HeldRole]) -> frozenset[str]:
+    return frozenset(held.body_id for held in roles if held.body_id is not None)
 
 
 def _relations(actor: Actor, action: Action) -> Iterable[tuple[HeldRole, Relation]]:

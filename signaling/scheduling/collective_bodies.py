@@ -138,6 +138,7 @@ async def list_collective_bodies(
         select(CollectiveBody, Body.name, count)
         .join(Body, Body.id == CollectiveBody.body_id)
         .where(
+            CollectiveBody.body_id.in_(places.home_ids),
             or_(
                 CollectiveBody.body_id.in_(places.body_ids),
                 CollectiveBody.unit_id.in_(places.unit_ids),

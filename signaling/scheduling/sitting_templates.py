@@ -27,10 +27,11 @@ async def list_templates(session: AsyncSession, places: Places) -> Sequence[Sitt
     rows = await session.scalars(
         select(SittingTemplate)
         .where(
+            SittingTemplate.body_id.in_(places.home_ids),
             or_(
                 SittingTemplate.body_id.in_(places.body_ids),
                 SittingTemplate.unit_id.in_(places.unit_ids),
-            )
+            ),
         )
         .order_by(SittingTemplate.name, SittingTemplate.id)
         .limit(MAX_TEMPLATES)
