@@ -182,6 +182,8 @@ def _make_accounts(config: Config) -> AccountsService:
         development_port=config.development_port,
         origins=config.own_origins,
         public_origin=config.public_origin,
+        capacity=config.capacity,
+        room_capacity=config.media.room_capacity,
     )
     try:
         return AccountsService(settings, read_clocks)

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
 
+from signaling.scheduling.wall_time import ATHENS as ATHENS
+from signaling.scheduling.wall_time import to_wall
+
 LANGUAGES = ("el", "en")
 LANGUAGE_COOKIE = "lang"
 LANGUAGE_COOKIE_AGE_S = 365 * 24 * 3600
-ATHENS = ZoneInfo("Europe/Athens")
-"""Times are stored in UTC and read in this zone."""
 
 
 class Renderer:
@@ -33,6 +33,7 @@ class Renderer:
         self._environment.filters["athens"] = athens_time
         self._environment.filters["athens_clock"] = athens_clock
         self._environment.filters["clock"] = clock_text
+        self._environment.filters["wall"] = to_wall
         self._environment.globals["has_accounts"] = has_accounts
         self._environment.globals["has_keps"] = has_keps
 
@@ -64,12 +65,12 @@ class Renderer:
 
 def athens_time(moment: datetime) -> str:
     """Return a moment as people in Greece read it, such as `31/01/2026 10:00`."""
-    return moment.astimezone(ATHENS).strftime("%d/%m/%Y %H:%M")
+    return to_wall(moment).strftime("%d/%m/%Y %H:%M")
 
 
 def athens_clock(moment: datetime) -> str:
     """Return the hour of a moment, such as `10:00`."""
-    return moment.astimezone(ATHENS).strftime("%H:%M")
+    return to_wall(moment).strftime("%H:%M")
 
 
 def clock_text(minutes: int) -> str:

@@ -12,6 +12,7 @@ from signaling.accounts.people import TooManyLinks
 from signaling.accounts.texts import clean_line, parse_email
 from signaling.accounts.visitor import Stage, Visitor, safe_path
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.linking import link_seats
 from signaling.storage.models import Person
 
 MAX_TOKEN_LENGTH = 64
@@ -97,6 +98,8 @@ class EntryPages:
             await accounts.trail.record(
                 session, AuditEntry(now, person.id, AuditAction.CONFIRM_EMAIL, result=result)
             )
+            if is_good:
+                await link_seats(session, accounts.trail, person, now)
         if not is_good:
             return self._parts.page(
                 request, "email_confirm.html", visitor, status=410, has_failed=True

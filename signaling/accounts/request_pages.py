@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,12 +28,11 @@ from signaling.accounts.role_requests import (
 )
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.paging import parse_cursor, write_cursor
 from signaling.storage.models import Body, Person, RoleRequest
 
 PAGE_SIZE = 20
 NO_ERRORS: Mapping[str, str] = {}
-CURSOR_TIME = "%Y%m%dT%H%M%S.%f"
-"""Of the last request shown, in UTC: where the next page begins."""
 
 
 class RequestPages:
@@ -58,11 +56,14 @@ class RequestPages:
         status = RequestStatus(asked) if asked in set(RequestStatus) else RequestStatus.PENDING
         async with self._accounts.database.read() as session:
             rows = await list_requests(
-                session, status, after=_parse_after(request), limit=PAGE_SIZE + 1
+                session,
+                status,
+                after=parse_cursor(request.query.get("after", "")),
+                limit=PAGE_SIZE + 1,
             )
         shown = rows[:PAGE_SIZE]
         has_more = len(rows) > PAGE_SIZE
-        after = f"{shown[-1][0].filed_at:{CURSOR_TIME}}_{shown[-1][0].id}" if has_more else ""
+        after = write_cursor(shown[-1][0].filed_at, shown[-1][0].id) if has_more else ""
         return self._parts.page(
             request, "requests.html", visitor, rows=shown, status_shown=status.value,
             statuses=[each.value for each in RequestStatus], after=after,
@@ -188,12 +189,3 @@ async def _find(session: AsyncSession, request: web.Request) -> RoleRequest:
     if found is None:
         raise web.HTTPNotFound()
     return found
-
-
-def _parse_after(request: web.Request) -> tuple[datetime, str] | None:
-    text, separator, last_id = request.query.get("after", "").partition("_")
-    try:
-        moment = datetime.strptime(text, CURSOR_TIME).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return (moment, last_id[:32]) if separator else None

@@ -41,6 +41,10 @@ class Action(StrEnum):
     END_UNIT_COORDINATOR = "end_unit_coordinator"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
+    MANAGE_COLLECTIVE_BODY = "manage_collective_body"
+    """Collective bodies and their members (R37)."""
+    MANAGE_TEMPLATES = "manage_templates"
+    SEE_CAPACITY = "see_capacity"
     CREATE_SITTING = "create_sitting"
     MANAGE_SITTING = "manage_sitting"
     INVITE_TO_SITTING = "invite_to_sitting"
@@ -121,6 +125,8 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.SIMPLE_USER, Action.WITHDRAW_ROLE_REQUEST, Relation.OWN),
         (AccountRole.SIMPLE_USER, Action.TAKE_PART_IN_SITTING, Relation.INVITED),  # R10
         # §9 α, γ, δ, ε; β: whoever is invited may be of any body, so it asks about the sitting only.
+        (AccountRole.BODY_COORDINATOR, Action.MANAGE_COLLECTIVE_BODY, Relation.OWN_BODY),
+        (AccountRole.BODY_COORDINATOR, Action.MANAGE_TEMPLATES, Relation.OWN_BODY),
         (AccountRole.BODY_COORDINATOR, Action.CREATE_SITTING, Relation.OWN_BODY),
         (AccountRole.BODY_COORDINATOR, Action.MANAGE_SITTING, Relation.OWN_BODY),
         (AccountRole.BODY_COORDINATOR, Action.SUPERVISE_SITTING, Relation.OWN_BODY),
@@ -133,6 +139,8 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.BODY_COORDINATOR, Action.END_UNIT_COORDINATOR, Relation.OWN_BODY),
         # §10 α, β, γ, δ. "Other coordinators" (δ) are those of the same body: whoever is of
         # another one is invited like anybody.
+        (AccountRole.UNIT_COORDINATOR, Action.MANAGE_COLLECTIVE_BODY, Relation.OWN_UNIT),
+        (AccountRole.UNIT_COORDINATOR, Action.MANAGE_TEMPLATES, Relation.OWN_UNIT),
         (AccountRole.UNIT_COORDINATOR, Action.CREATE_SITTING, Relation.OWN_UNIT),
         (AccountRole.UNIT_COORDINATOR, Action.MANAGE_SITTING, Relation.OWN_IN_UNIT),
         (AccountRole.UNIT_COORDINATOR, Action.SUPERVISE_SITTING, Relation.OWN_IN_UNIT),
@@ -165,6 +173,7 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.KEP_ADMINISTRATOR, Action.MANAGE_KEPS, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.APPOINT_KEP_ADMINISTRATOR, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.END_KEP_ADMINISTRATOR, Relation.ANY),
+        (AccountRole.ADMINISTRATOR, Action.SEE_CAPACITY, Relation.ANY),
     )
 }
 """What is not here is refused."""
@@ -184,18 +193,48 @@ def may_somewhere(actor: Actor, action: Action) -> bool:
     return any((held.role, action) in RIGHTS for held in actor.roles)
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where lists are limited to: whole bodies, and single units."""
+
+    body_ids: frozenset[str] = frozenset()
+    unit_ids: frozenset[str] = frozenset()
+    home_ids: frozenset[str] = frozenset()
+    """Bodies that all this lies in, those of the units too: what indexes begin with."""
+
+    def __bool__(self) -> bool:
+        return bool(self.body_ids or self.unit_ids)
+
+
 def bodies_of(actor: Actor, action: Action) -> frozenset[str] | None:
     """Return the bodies that lists for `action` are limited to; None: all."""
-    relations = [
-        (held, relation) for held in actor.roles for relation in RIGHTS.get((held.role, action), ())
-    ]
-    if any(relation is Relation.ANY for _, relation in relations):
+    if any(relation is Relation.ANY for _, relation in _relations(actor, action)):
         return None
-    return _body_ids(held for held, relation in relations if relation is Relation.OWN_BODY)
+    return places_of(actor, action).body_ids
+
+
+def places_of(actor: Actor, action: Action) -> Places:
+    """Return the bodies and units in which the actor's roles allow `action`."""
+    held = [
+        (held.body_id if relation is Relation.OWN_BODY else None,
+         held.unit_id if relation in (Relation.OWN_UNIT, Relation.OWN_IN_UNIT) else None)
+        for held, relation in _relations(actor, action)
+    ]  # fmt: skip
+    return Places(
+        frozenset(body_id for body_id, _ in held if body_id is not None),
+        frozenset(unit_id for _, unit_id in held if unit_id is not None),
+        _body_ids(held_role for held_role, _ in _relations(actor, action)),
+    )
 
 
 def _body_ids(roles: Iterable[HeldRole]) -> frozenset[str]:
     return frozenset(held.body_id for held in roles if held.body_id is not None)
+
+
+def _relations(actor: Actor, action: Action) -> Iterable[tuple[HeldRole, Relation]]:
+    return [
+        (held, relation) for held in actor.roles for relation in RIGHTS.get((held.role, action), ())
+    ]
 
 
 def _holds(relation: Relation, held: HeldRole, person_id: str, target: Target) -> bool:

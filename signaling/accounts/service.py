@@ -39,14 +39,20 @@ from signaling.mail.queue import MailQueue
 from signaling.mail.templates import MailTemplates
 from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer
-from signaling.scheduling.config import InvitationsConfig
+from signaling.scheduling.capacity import Capacity
+from signaling.scheduling.config import CapacityConfig, InvitationsConfig
+from signaling.scheduling.desk import add_desk
+from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.file_pages import FilePages
 from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
 from signaling.scheduling.reminders import Reminders
+from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
+from signaling.scheduling.sitting_form import FormLimits
+from signaling.scheduling.sittings import Sittings
 from signaling.secrets import load_or_create_secret, read_secret
 from signaling.storage.config import StorageConfig
 from signaling.storage.database import Database, StorageUnavailable, database_url
@@ -76,6 +82,9 @@ class AccountsSettings:
     origins: frozenset[str]
     public_origin: str
     """Origin that links in mails lead to."""
+    capacity: CapacityConfig = field(default_factory=CapacityConfig)
+    room_capacity: int = 500
+    """Most participants of one council room."""
     invitations: InvitationsConfig = field(default_factory=InvitationsConfig)
 
     @property
@@ -104,6 +113,10 @@ class AccountsService:
         )  # fmt: skip
         self._trail = StoredTrail(self.vault)
         self._people = People(self.vault)
+        self.capacity = Capacity(settings.capacity)
+        """What sittings and calls reserve."""
+        self.sittings = Sittings(self.capacity, self._trail)
+        """Whoever must know what happens to sittings adds itself to its observers."""
         self._sessions = WebSessions(settings.accounts, self.vault)
         self.visitors = Visitors(
             self.database, self._sessions, self.vault,
@@ -117,6 +130,7 @@ class AccountsService:
         self._invitation_mails = InvitationMails(
             self._mails, self._invitation_links, settings.public_origin
         )
+        self.sittings.observers.append(self._invitation_mails)
         self._delivery = MailDelivery(mail, password, self.database, self._mails)
         self.is_ready = asyncio.Event()
         """Set once the database has the newest schema."""
@@ -138,6 +152,7 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
+        add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
         AppointmentPages(parts).add_routes(app)
         InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
         InvitedPages(parts, self._invitation_mails).add_routes(app)
@@ -180,12 +195,20 @@ class AccountsService:
                 await migrate_when_there(self.database)
                 if self._settings.identity.development.enabled:
                     await add_sample_bodies(self.database, self._now())
+                if self._settings.identity.development.has_sample_sittings:
+                    await add_sample_sittings(self._sample_parts())
             except Exception:  # task root: whatever is wrong with the schema, rooms go on
                 log.exception("storage cannot be prepared")
                 await asyncio.sleep(SCHEMA_RETRY_S)
             else:
                 self.is_ready.set()
                 return
+
+    def _sample_parts(self) -> SampleParts:
+        return SampleParts(
+            self.database, self._people, self.sittings, self._invitation_links,
+            self._invitation_mails, self._now(),
+        )  # fmt: skip
 
     def _make_reminders(self) -> Reminders:
         lead = timedelta(minutes=self._settings.invitations.reminder_minutes)
@@ -225,6 +248,10 @@ class AccountsService:
             now=self._now,
             monotonic_s=lambda: self._clock().monotonic_s,
         )
+
+    def _form_limits(self) -> FormLimits:
+        settings = self._settings
+        return FormLimits(settings.room_capacity, settings.capacity.days_ahead)
 
     def _sign_in_parts(self) -> SignInParts:
         identity = self._settings.identity

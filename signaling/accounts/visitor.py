@@ -127,9 +127,11 @@ class Visitors:
         return visitor
 
     async def read_form(
-        self, request: web.Request, stage: Stage = Stage.READY
+        self, request: web.Request, stage: Stage = Stage.READY, *, max_bytes: int | None = None
     ) -> tuple[Visitor, Mapping[str, str]]:
         """Return who sent a form and its text fields.
+
+        `max_bytes` allows more than forms have otherwise.
 
         Raises:
             HTTPForbidden: it is not from a page of this session.
@@ -138,6 +140,8 @@ class Visitors:
         visitor = await self.require(request, stage)
         if request.content_type != FORM_TYPE:
             raise web.HTTPUnsupportedMediaType(text="not_a_form")
+        if max_bytes is not None:
+            request = request.clone(client_max_size=max_bytes)
         posted = await request.post()
         form = {key: value for key, value in posted.items() if isinstance(value, str)}
         _check_origin_of(form, visitor)

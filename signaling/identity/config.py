@@ -55,6 +55,8 @@ class DevelopmentProviderConfig:
     """TCP port on 127.0.0.1. 0: the one after `http.port`."""
     administrators: tuple[str, ...] = ()
     """ΑΦΜ of sample persons who become system administrators when they sign in."""
+    has_sample_sittings: bool = False
+    """Whether an empty database gets councils, members and sittings to try things with."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from signaling.identity.attempts import LIFETIME_S, Attempts
 from signaling.identity.provider import Provider, ProviderRefused, ProviderUnavailable, SignedIn
 from signaling.rate_limits import RateLimit
 from signaling.rendering import Renderer, language_of
+from signaling.scheduling.linking import link_seats
 from signaling.storage.database import Database
 
 log = Log(__name__)
@@ -176,6 +177,7 @@ class SignInPages:
                 session,
                 AuditEntry(now, person.id, AuditAction.SIGN_IN, facts={"provider": provider.name}),
             )
+            await link_seats(session, parts.trail, person, now)
         return token
 
     def _provider_of(self, request: web.Request) -> Provider:

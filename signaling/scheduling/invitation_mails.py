@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from signaling.mail.calendar import CalendarEvent, Method, Participant, write_calendar
 from signaling.mail.queue import MailQueue
 from signaling.scheduling.invitations import LINK_OUTLIVES, InvitationLinks
+from signaling.scheduling.sittings import SittingChange
 from signaling.storage.models import (
     AgendaItem,
     Body,
@@ -34,6 +35,11 @@ class Occasion(StrEnum):
     REMINDED = "sitting_reminder"
 
 
+TOLD_CHANGES = {
+    SittingChange.CHANGED: Occasion.CHANGED,
+    SittingChange.AGENDA: Occasion.CHANGED,
+    SittingChange.CANCELLED: Occasion.CANCELLED,
+}
 CANCELLING = frozenset({Occasion.CANCELLED, Occasion.UNINVITED})
 MODES = {
     "in_person": "δια ζώσης, με συμμετοχή και από απόσταση",
@@ -97,8 +103,6 @@ class InvitationMails:
     ) -> int:
         """Write to all who are invited that the sitting changed or was cancelled, and return how
         many they are. Their calendars take it for newer than what they have."""
-        sitting.calendar_sequence += 1
-        await session.flush()
         invited = list(
             await session.scalars(
                 select(Invitation).where(
@@ -111,6 +115,15 @@ class InvitationMails:
             invitation.expires_at = sitting.ends_at + LINK_OUTLIVES
         self.tell(session, await load_facts(session, sitting), invited, occasion)
         return len(invited)
+
+    async def sitting_changed(
+        self, session: AsyncSession, sitting: Sitting, change: SittingChange
+    ) -> None:
+        """Tell the invited what they must know (`SittingObserver`). Who is inside sees that it is
+        extended or ended."""
+        occasion = TOLD_CHANGES.get(change)
+        if occasion is not None:
+            await self.tell_everybody(session, sitting, occasion)
 
     def link_of(self, invitation: Invitation) -> str:
         """Return the address that a mail leads to."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.parts import PageParts
-from signaling.accounts.rights import Action, Target
+from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
@@ -32,6 +32,7 @@ from signaling.scheduling.people_csv import (
     decode,
     parse_people_text,
 )
+from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
 from signaling.storage.models import Invitation, Sitting
 
@@ -230,14 +231,6 @@ async def find_sitting(
     if sitting is None or not visitor.may(action, target_of(sitting, invited)):
         raise web.HTTPNotFound()
     return sitting
-
-
-def target_of(sitting: Sitting, invited: Iterable[str] = ()) -> Target:
-    """Return the sitting as the table of rights sees it."""
-    return Target(
-        body_id=sitting.body_id, unit_id=sitting.unit_id, owner_id=sitting.organiser_id,
-        invited_ids=frozenset(invited),
-    )  # fmt: skip
 
 
 def _check_open(sitting: Sitting) -> None:

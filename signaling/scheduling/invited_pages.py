@@ -14,8 +14,9 @@ from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.files import list_files, read_content
 from signaling.scheduling.invitation_mails import InvitationMails, load_facts
-from signaling.scheduling.invitation_pages import find_sitting, target_of
+from signaling.scheduling.invitation_pages import find_sitting
 from signaling.scheduling.invitations import find_by_link, find_own
+from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
 from signaling.scheduling.windows import SittingTimes, decide_entry, entry_window
 from signaling.storage.models import AgendaFile, Invitation, Person, Sitting

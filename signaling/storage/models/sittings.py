@@ -69,6 +69,7 @@ class Sitting(Base):
         UniqueConstraint("organiser_id", "request_key"),
         Index("ix_sittings_body", "body_id", "starts_at", "id"),
         Index("ix_sittings_unit", "unit_id", "starts_at", "id"),
+        Index("ix_sittings_collective_body", "collective_body_id", "starts_at"),
         Index("ix_sittings_organiser", "organiser_id", "starts_at", "id"),
         Index("ix_sittings_state", "state", "starts_at", "id"),
         Index("ix_sittings_series", "series_id"),

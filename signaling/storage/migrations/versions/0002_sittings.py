@@ -232,8 +232,15 @@ def _create_sittings() -> None:
         ),
         sa.UniqueConstraint("room", name=op.f("uq_sittings_room")),
     )
+    _create_sitting_indexes()
+
+
+def _create_sitting_indexes() -> None:
     with op.batch_alter_table("sittings", schema=None) as batch_op:
         batch_op.create_index("ix_sittings_body", ["body_id", "starts_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_sittings_collective_body", ["collective_body_id", "starts_at"], unique=False
+        )
         batch_op.create_index(
             "ix_sittings_organiser", ["organiser_id", "starts_at", "id"], unique=False
         )

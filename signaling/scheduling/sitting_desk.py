@@ -1,0 +1,246 @@
+"""The page of one sitting for coordinators, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sfu.values import Role
+from signaling.accounts.bodies import BadName
+from signaling.accounts.rights import Action
+from signaling.accounts.texts import clean_text
+from signaling.accounts.visitor import Visitor
+from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.agenda import (
+    AgendaRow,
+    BadAgenda,
+    list_agenda,
+    parse_rows,
+    rows_of,
+)
+from signaling.scheduling.desk_parts import (
+    MAX_FORM_BYTES,
+    DeskParts,
+    find_sitting,
+    find_sitting_to_change,
+)
+from signaling.scheduling.places import Place
+from signaling.scheduling.sitting_form import AgendaLine, parse_number, write_agenda
+from signaling.scheduling.sitting_lists import phase_of
+from signaling.scheduling.sitting_pages import form_of_sitting
+from signaling.scheduling.sitting_templates import TooManyTemplates, create_template
+from signaling.scheduling.sittings import (
+    EXTENSIONS_MIN,
+    NoRoomThen,
+    NotNow,
+    Overlap,
+    count_rest_of_series,
+    rest_of_series,
+    target_of,
+    times_of,
+)
+from signaling.scheduling.windows import entry_window
+from signaling.storage.models import AgendaItem, Body, CollectiveBody, Person, Sitting, Unit
+
+MAX_REASON_LENGTH = 1000
+DONE = frozenset({"created", "series", "changed", "cancelled", "extended", "ended", "agenda",
+                  "template"})  # fmt: skip
+
+
+class SittingDesk:
+    """Answers `/desk/sittings/{id}` and what is below it."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        self._parts = parts
+        self._accounts = parts.accounts
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add what this class answers."""
+        sitting = "/desk/sittings/{id}"
+        app.router.add_get(sitting, self.show)
+        app.router.add_post(sitting + "/cancel", self.cancel)
+        app.router.add_post(sitting + "/extend", self.extend)
+        app.router.add_post(sitting + "/end", self.end)
+        app.router.add_get(sitting + "/agenda", self.agenda)
+        app.router.add_post(sitting + "/agenda", self.change_agenda)
+        app.router.add_post(sitting + "/template", self.keep_as_template)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show a sitting to the coordinators of its body."""
+        visitor = await self._parts.require(request)
+        return await self._sitting_page(request, visitor, 200)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Call a sitting off, or all that follow in its series, with a reason."""
+        visitor, form = await self._parts.read_form(request)
+        reason = clean_text(form.get("reason", ""))[:MAX_REASON_LENGTH]
+        try:
+            async with self._accounts.database.write() as session:
+                sitting = await find_sitting_to_change(session, request, visitor, form)
+                if not reason:
+                    raise NotNow("cancel_reason_missing")
+                sittings = [sitting]
+                if form.get("series") == "yes":
+                    sittings = [
+                        each for each in await rest_of_series(session, sitting)
+                        if visitor.may(Action.MANAGE_SITTING, target_of(each))
+                    ]  # fmt: skip
+                origin = self._parts.origin(visitor, {})
+                await self._parts.sittings.cancel(session, sittings, reason, origin)
+        except NotNow as refusal:
+            status = 422 if str(refusal) == "cancel_reason_missing" else 409
+            return await self._sitting_page(request, visitor, status, problem=refusal)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=cancelled")
+
+    async def extend(self, request: web.Request) -> web.Response:
+        """Let a sitting go on, if there is room."""
+        visitor, form = await self._parts.read_form(request)
+        minutes = parse_number(form.get("minutes", ""), min(EXTENSIONS_MIN), max(EXTENSIONS_MIN))
+        try:
+            async with self._accounts.database.write() as session:
+                sitting = await find_sitting_to_change(session, request, visitor, form)
+                if minutes not in EXTENSIONS_MIN:
+                    raise NotNow("extension_bad")
+                origin = self._parts.origin(visitor, {})
+                await self._parts.sittings.extend(session, sitting, minutes, origin)
+        except (NotNow, Overlap, NoRoomThen) as refusal:
+            return await self._sitting_page(request, visitor, 409, problem=refusal)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=extended")
+
+    async def end(self, request: web.Request) -> web.Response:
+        """Close a sitting."""
+        visitor, form = await self._parts.read_form(request)
+        try:
+            async with self._accounts.database.write() as session:
+                sitting = await find_sitting_to_change(session, request, visitor, form)
+                await self._parts.sittings.end(session, sitting, self._parts.origin(visitor, {}))
+        except NotNow as refusal:
+            return await self._sitting_page(request, visitor, 409, problem=refusal)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=ended")
+
+    async def agenda(self, request: web.Request) -> web.Response:
+        """Show the editor of the agenda."""
+        visitor = await self._parts.require(request)
+        async with self._accounts.database.read() as session:
+            sitting = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+            rows = rows_of(await list_agenda(session, sitting.id))
+        return self._agenda_page(request, visitor, sitting, rows)
+
+    async def change_agenda(self, request: web.Request) -> web.Response:
+        """Keep the agenda as the editor has it."""
+        visitor, form = await self._parts.read_form(request, max_bytes=MAX_FORM_BYTES)
+        try:
+            async with self._accounts.database.write() as session:
+                sitting = await find_sitting_to_change(session, request, visitor, form)
+                origin = self._parts.origin(visitor, {})
+                await self._parts.sittings.change_agenda(session, sitting, parse_rows(form), origin)
+        except NotNow as refusal:
+            return await self._sitting_page(request, visitor, 409, problem=refusal)
+        except BadAgenda as mistake:
+            async with self._accounts.database.read() as session:
+                shown = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+            return self._agenda_page(
+                request, visitor, shown, mistake.rows, mistake=mistake,
+                version=form.get("version", ""),
+            )  # fmt: skip
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=agenda")
+
+    async def keep_as_template(self, request: web.Request) -> web.Response:
+        """Keep a sitting's fields and agenda, to make others like it."""
+        visitor, form = await self._parts.read_form(request)
+        try:
+            async with self._accounts.database.write() as session:
+                sitting = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+                place = Place(sitting.body_id, "", sitting.unit_id)
+                if not visitor.may(Action.MANAGE_TEMPLATES, place.target):
+                    raise web.HTTPNotFound()
+                items = await list_agenda(session, sitting.id)
+                agenda = write_agenda([AgendaLine(each.title, each.speaker) for each in items])
+                template = await create_template(
+                    session, visitor.actor.person_id, place, form.get("template_name", ""),
+                    replace(form_of_sitting(sitting), agenda=agenda), now=self._accounts.now(),
+                )  # fmt: skip
+                await self._accounts.trail.record(
+                    session,
+                    AuditEntry(
+                        self._accounts.now(), visitor.actor.person_id, AuditAction.CREATE_TEMPLATE,
+                        "template", template.id,
+                    ),
+                )  # fmt: skip
+        except BadName:
+            problem = NotNow("template_name_bad")
+            return await self._sitting_page(request, visitor, 422, problem=problem)
+        except TooManyTemplates:
+            problem = NotNow("templates_many")
+            return await self._sitting_page(request, visitor, 409, problem=problem)
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=template")
+
+    async def _sitting_page(
+        self, request: web.Request, visitor: Visitor, status: int, *,
+        problem: Exception | None = None,
+    ) -> web.Response:  # fmt: skip
+        accounts = self._accounts
+        async with accounts.database.read() as session:
+            sitting = await find_sitting(session, request, visitor, Action.TAKE_PART_IN_SITTING)
+            view = await _read_view(session, sitting)
+        may_manage = visitor.may(Action.MANAGE_SITTING, target_of(sitting))
+        now, times = accounts.now(), times_of(sitting)
+        done = request.query.get("done", "")
+        return self._parts.pages.page(
+            request, "desk_sitting.html", visitor, status=status, sitting=sitting, view=view,
+            phase=phase_of(times, now).value, has_begun=now >= sitting.starts_at,
+            opens_at=entry_window(times, Role.MEMBER)[0],
+            opens_first_at=entry_window(times, Role.CHAIR)[0],
+            may_manage=may_manage, may_supervise=visitor.may(
+                Action.SUPERVISE_SITTING, target_of(sitting)
+            ),
+            done=done if done in DONE else "", problem=problem,
+            overlap=problem if isinstance(problem, Overlap) else None,
+            full=problem if isinstance(problem, NoRoomThen) else None,
+            extensions=EXTENSIONS_MIN,
+        )  # fmt: skip
+
+    def _agenda_page(
+        self, request: web.Request, visitor: Visitor, sitting: Sitting, rows: Sequence[AgendaRow],
+        *, mistake: BadAgenda | None = None, version: str = "",
+    ) -> web.Response:  # fmt: skip
+        return self._parts.pages.page(
+            request, "agenda.html", visitor, status=200 if mistake is None else 422,
+            sitting=sitting, rows=rows, version=version or str(sitting.version),
+            errors=mistake.errors if mistake is not None else {},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SittingView:
+    """What the page of a sitting tells beside its fields."""
+
+    body_name: str
+    unit_name: str
+    collective_body_name: str
+    organiser_name: str
+    agenda: Sequence[AgendaItem]
+    series: int
+    """Planned sittings of its series that follow."""
+
+
+async def _read_view(session: AsyncSession, sitting: Sitting) -> SittingView:
+    body = await session.get_one(Body, sitting.body_id)
+    organiser = await session.get_one(Person, sitting.organiser_id)
+    unit = await session.get(Unit, sitting.unit_id) if sitting.unit_id else None
+    collective = (
+        await session.get(CollectiveBody, sitting.collective_body_id)
+        if sitting.collective_body_id
+        else None
+    )
+    return SittingView(
+        body_name=body.name,
+        unit_name=unit.name if unit is not None else "",
+        collective_body_name=collective.name if collective is not None else "",
+        organiser_name=organiser.full_name,
+        agenda=await list_agenda(session, sitting.id),
+        series=await count_rest_of_series(session, sitting),
+    )

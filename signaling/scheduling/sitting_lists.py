@@ -1,0 +1,172 @@
+"""What the desk lists: sittings of some bodies in order of time, for the calendar and by pages.
+
+Each query walks `ix_sittings_body`; tests hold that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, Subquery, select, true, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from signaling.paging import Cursor
+from signaling.scheduling.sittings import LONGEST
+from signaling.scheduling.values import SittingKind, SittingState
+from signaling.scheduling.windows import GRACE, SittingTimes, room_window
+from signaling.storage.models import Body, CollectiveBody, Sitting, Unit
+
+MAX_SHOWN = 2000
+"""LIMIT: sittings in one month of one calendar."""
+MAX_BODIES = 50
+"""LIMIT: bodies of one person whose sittings are listed together."""
+
+
+class When(StrEnum):
+    """Which sittings a list has."""
+
+    UPCOMING = "upcoming"
+    """On now or to come; the next first."""
+    PAST = "past"
+    """The last first; cancelled ones too."""
+
+
+class Phase(StrEnum):
+    """How a sitting stands, as people see it."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    """Its room can be entered, at least by who runs it."""
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class SittingRow:
+    """A line of a list."""
+
+    id: str
+    title: str
+    kind: SittingKind
+    mode: str
+    state: SittingState
+    starts_at: datetime
+    ends_at: datetime
+    open_before_min: int
+    is_closed: bool
+    organiser_id: str
+    body_id: str
+    body_name: str
+    unit_id: str | None
+    unit_name: str
+    collective_body_name: str
+
+    def phase(self, now: datetime) -> Phase:
+        """Return how it stands."""
+        return phase_of(
+            SittingTimes(self.starts_at, self.ends_at, self.open_before_min, self.state), now
+        )
+
+
+def phase_of(times: SittingTimes, now: datetime) -> Phase:
+    """Return how a sitting stands."""
+    if times.state is not SittingState.PLANNED:
+        return Phase(times.state.value)
+    opens_at, closes_at = room_window(times)
+    if now >= closes_at:
+        return Phase.ENDED
+    return Phase.OPEN if now >= opens_at else Phase.PLANNED
+
+
+async def list_between(
+    session: AsyncSession, body_ids: Collection[str], first: datetime, end: datetime
+) -> Sequence[SittingRow]:
+    """Return sittings that start from `first` to before `end`, in order; cancelled ones not."""
+    query = (
+        _rows()
+        .where(
+            Sitting.body_id.in_(_bounded(body_ids)),
+            Sitting.starts_at >= first,
+            Sitting.starts_at < end,
+            Sitting.state != SittingState.CANCELLED,
+        )
+        .order_by(Sitting.starts_at, Sitting.id)
+        .limit(MAX_SHOWN)
+    )
+    return await _read(session, query)
+
+
+async def list_page(
+    session: AsyncSession, body_ids: Collection[str], when: When, now: datetime, *,
+    after: Cursor | None, limit: int,
+) -> Sequence[SittingRow]:  # fmt: skip
+    """Return a page of sittings from behind `after`."""
+    bodies = _bounded(body_ids)
+    if not bodies:
+        return []
+    # A page of each body, from its own stretch of the index; the page of all is among them.
+    pages = union_all(
+        *(select(_page_of_body(body_id, when, now, after, limit)) for body_id in bodies)
+    ).subquery()
+    query = _rows().join(pages, pages.c.id == Sitting.id)
+    if when is When.UPCOMING:
+        query = query.order_by(Sitting.starts_at, Sitting.id)
+    else:
+        query = query.order_by(Sitting.starts_at.desc(), Sitting.id.desc())
+    return await _read(session, query.limit(limit))
+
+
+def _page_of_body(
+    body_id: str, when: When, now: datetime, after: Cursor | None, limit: int
+) -> Subquery:
+    query = select(Sitting.id).where(Sitting.body_id == body_id)
+    position = tuple_(Sitting.starts_at, Sitting.id)
+    if when is When.UPCOMING:
+        query = query.where(
+            Sitting.starts_at > now - LONGEST - GRACE,
+            Sitting.ends_at > now - GRACE,
+            Sitting.state == SittingState.PLANNED,
+        ).order_by(Sitting.starts_at, Sitting.id)
+        beyond = position > after if after is not None else true()
+    else:
+        is_over = (Sitting.ends_at <= now - GRACE) | (Sitting.state != SittingState.PLANNED)
+        query = query.where(is_over).order_by(Sitting.starts_at.desc(), Sitting.id.desc())
+        beyond = position < after if after is not None else true()
+    return query.where(beyond).limit(limit).subquery()
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Sitting.id, Sitting.title, Sitting.kind, Sitting.mode, Sitting.state,
+            Sitting.starts_at, Sitting.ends_at, Sitting.open_before_min, Sitting.is_closed,
+            Sitting.organiser_id, Sitting.body_id, Body.name.label("body_name"), Sitting.unit_id,
+            Unit.name.label("unit_name"), CollectiveBody.name.label("collective_body_name"),
+        )
+        .join(Body, Body.id == Sitting.body_id)
+        .outerjoin(Unit, Unit.id == Sitting.unit_id)
+        .outerjoin(CollectiveBody, CollectiveBody.id == Sitting.collective_body_id)
+    )  # fmt: skip
+
+
+async def _read(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Sequence[SittingRow]:
+    return [
+        SittingRow(
+            **{
+                **row,
+                "kind": SittingKind(row["kind"]),
+                "state": SittingState(row["state"]),
+                "unit_name": row["unit_name"] or "",
+                "collective_body_name": row["collective_body_name"] or "",
+            }
+        )
+        for row in (await session.execute(query)).mappings()
+    ]
+
+
+def _bounded(body_ids: Collection[str]) -> list[str]:
+    return sorted(body_ids)[:MAX_BODIES]
