@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [calls] [guarantee]`: measure, print the table, write it down."""
+"""`python -m tests.bench [fan_out] [calls] [guarantee] [booking]`: measure, print, write down."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from tests.bench.booking import measure_booking
 from tests.bench.calls import measure_calls
 from tests.bench.fan_out import measure_fan_out
 from tests.bench.figures import (
@@ -20,7 +21,12 @@ from tests.bench.figures import (
 )
 from tests.bench.guarantee import measure_guarantee
 
-PARTS = {"fan_out": measure_fan_out, "calls": measure_calls, "guarantee": measure_guarantee}
+PARTS = {
+    "fan_out": measure_fan_out,
+    "calls": measure_calls,
+    "guarantee": measure_guarantee,
+    "booking": measure_booking,
+}
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")
 
