@@ -102,12 +102,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
             address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
         )
         app.router.add_post("/api/v1/demo/tokens", tokens.handle)
-    if accounts is not None:
-        accounts.add_routes(
-            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
-        )
-    if parts.keps is not None:
-        parts.keps.add_routes(app, renderer)
+    _add_parts(app, settings, parts, renderer)
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
 
@@ -116,6 +111,17 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
 
     app.on_shutdown.append(say_goodbye)
     return app
+
+
+def _add_parts(
+    app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer
+) -> None:
+    if parts.accounts is not None:
+        parts.accounts.add_routes(
+            app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
+        )
+    if parts.keps is not None:
+        parts.keps.add_routes(app, renderer)
 
 
 def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:

@@ -40,7 +40,7 @@ async def read_busy(
     query = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == day.toordinal())
     if kep_ids is not None:
         query = query.where(KepDay.kep_id.in_(kep_ids))
-    return dict((await session.execute(query)).tuples().all())
+    return {kep_id: busy for kep_id, busy in await session.execute(query)}
 
 
 async def read_some(

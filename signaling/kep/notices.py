@@ -40,13 +40,12 @@ class Place:
 async def place_of(session: AsyncSession, appointment: Appointment) -> Place:
     """Return where an appointment is."""
     found = await session.execute(
-        select(Kep, Municipality)
+        select(Kep, Municipality, KepService)
         .join(Municipality, Municipality.id == Kep.municipality_id)
+        .join(KepService, KepService.id == appointment.service_id)
         .where(Kep.id == appointment.kep_id)
     )
-    kep, municipality = found.one()
-    service = await session.get_one(KepService, appointment.service_id)
-    return Place(kep, municipality, service)
+    return Place(*found.one())
 
 
 class Notices:

@@ -146,7 +146,7 @@ class Placer:
         rows = await session.execute(
             select(KepEmployee.id, KepEmployee.assigned_at).where(KepEmployee.id.in_(ids))
         )
-        assigned = dict(rows.tuples().all())
+        assigned = {employee_id: moment for employee_id, moment in rows}
         others = [each for each in found if each[2] != least][:MAX_COMPARED]
         return [
             Candidate(kep_id, window.employee_id, window.workstation_id, minutes,

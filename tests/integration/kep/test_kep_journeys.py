@@ -121,37 +121,43 @@ async def test_citizen_books_moves_and_cancels(backend: str) -> None:
         path = shown.path
         assert "Προγραμματισμένο" in (await citizen.get("/account")).text
 
-        outbox = await citizen.get("/outbox")
-        assert "Ενημέρωση για επερχόμενη κράτηση" in outbox.text
-        assert "METHOD:REQUEST" in outbox.text and "BEGIN:VALARM" in outbox.text
-        link = await mailed(citizen)
-        assert (await citizen.get(link)).path == path
-
-        shown = await citizen.get(path + "/reschedule")
-        other = next(each for each in step_links(shown.text) if not each.endswith(f"={step}"))
-        shown = await citizen.get(other)
-        assert "Νέα ώρα" in shown.text
-        moved = await citizen.post(
-            path + "/reschedule", step=other.rpartition("=")[2],
-            request_key=re.findall(r'name="request_key" value="(\w+)"', shown.text)[0],
-        )  # fmt: skip
-        assert moved.status == 200 and moved.path != path and "άλλαξε ώρα" in moved.text
-        assert "SEQUENCE:1" in (await citizen.get("/outbox")).text
-        # The link of the first mail leads on to the new time.
-        old = await citizen.get(link)
-        assert old.path == path and moved.path in old.text and "Άλλαξε ώρα" in old.text
-
-        await citizen.get(moved.path + "/cancel")
-        cancelled = await citizen.post(moved.path + "/cancel")
-        assert "ακυρώθηκε" in cancelled.text
-        assert "METHOD:CANCEL" in (await citizen.get("/outbox")).text
-        await citizen.get("/account")
-        assert "ακυρώθηκε" in (await citizen.post(moved.path + "/cancel")).text  # sent twice
+        assert "Προγραμματισμένο" in (await citizen.get(path)).text
+        await _moves_and_cancels(citizen, path, step)
         async with server.service.database.read() as session:
             assert list(await session.scalars(select(AppointmentStep))) == []
-        assert (await citizen.get(moved.path + "/reschedule")).status == 409
-        assert (await citizen.post(moved.path + "/reschedule", csrf=citizen.csrf, step="1",
-                                   request_key="x")).status in (403, 409)  # fmt: skip
+
+
+async def _moves_and_cancels(citizen: VisitorClient, path: str, step: str) -> None:
+    """Do what the links of the mails are for."""
+    outbox = await citizen.get("/outbox")
+    assert "Ενημέρωση για επερχόμενη κράτηση" in outbox.text
+    assert "METHOD:REQUEST" in outbox.text and "BEGIN:VALARM" in outbox.text
+    link = await mailed(citizen)
+    assert (await citizen.get(link)).path == path
+
+    shown = await citizen.get(path + "/reschedule")
+    other = next(each for each in step_links(shown.text) if not each.endswith(f"={step}"))
+    shown = await citizen.get(other)
+    assert "Νέα ώρα" in shown.text
+    moved = await citizen.post(
+        path + "/reschedule", step=other.rpartition("=")[2],
+        request_key=re.findall(r'name="request_key" value="(\w+)"', shown.text)[0],
+    )  # fmt: skip
+    assert moved.status == 200 and moved.path != path and "άλλαξε ώρα" in moved.text
+    assert "SEQUENCE:1" in (await citizen.get("/outbox")).text
+    # The link of the first mail leads on to the new time.
+    old = await citizen.get(link)
+    assert old.path == path and moved.path in old.text and "Άλλαξε ώρα" in old.text
+
+    await citizen.get(moved.path + "/cancel")
+    cancelled = await citizen.post(moved.path + "/cancel")
+    assert "ακυρώθηκε" in cancelled.text
+    assert "METHOD:CANCEL" in (await citizen.get("/outbox")).text
+    await citizen.get("/account")
+    assert "ακυρώθηκε" in (await citizen.post(moved.path + "/cancel")).text  # sent twice
+    assert (await citizen.get(moved.path + "/reschedule")).status == 409
+    assert (await citizen.post(moved.path + "/reschedule", csrf=citizen.csrf, step="1",
+                               request_key="x")).status in (403, 409)  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -324,26 +330,34 @@ async def test_interpreter_is_invited_by_the_serving_kep(backend: str) -> None:
         assert refused.status == 422 and "δεν έχει ζητήσει" in refused.text
         assert (await employee.post(not_mine + "/guests", csrf=token, **guest)).status == 404
 
-        link = await mailed(employee)
-        outbox = (await employee.get("/outbox")).text
-        invitation = outbox[outbox.index("Πρόσκληση σε βιντεοκλήση") :][:1500]
-        assert "loukas@example.gr" in invitation and "ΠΟΛΙΤΟΥ" not in invitation
-        assert (await citizen.get(link)).status == 404
-        await interpreter.enter(INTERPRETER, "someone@example.gr")
-        assert (await interpreter.get(link)).status == 404
-        await interpreter.get("/email")
-        await interpreter.post("/email", email="loukas@example.gr")
-        await interpreter.confirm_email()
-        shown = await interpreter.get(link)
-        assert shown.status == 200 and shown.path == path + "/guest"
-        assert "ΠΟΛΙΤΟΥ" not in shown.text.partition("<main")[2]
-        assert (await interpreter.get(path)).status == 404
+        await _interpreter_comes(citizen, employee, interpreter, path)
 
-        shown = await employee.get(desk)
-        [revoke] = re.findall(r'action="([^"]+/revoke)"', shown.text)
-        await employee.post(revoke)
-        assert (await interpreter.get(link)).status == 404
-        assert "Ακύρωση βιντεοκλήσης" in (await employee.get("/outbox")).text
+
+async def _interpreter_comes(
+    citizen: VisitorClient, employee: VisitorClient, interpreter: VisitorClient, path: str
+) -> None:
+    """Only who has the invited address, and only until the invitation is revoked."""
+    desk = path.replace("/kep/", "/kep/desk/")
+    link = await mailed(employee)
+    outbox = (await employee.get("/outbox")).text
+    invitation = outbox[outbox.index("Πρόσκληση σε βιντεοκλήση") :][:1500]
+    assert "loukas@example.gr" in invitation and "ΠΟΛΙΤΟΥ" not in invitation
+    assert (await citizen.get(link)).status == 404
+    await interpreter.enter(INTERPRETER, "someone@example.gr")
+    assert (await interpreter.get(link)).status == 404
+    await interpreter.get("/email")
+    await interpreter.post("/email", email="loukas@example.gr")
+    await interpreter.confirm_email()
+    shown = await interpreter.get(link)
+    assert shown.status == 200 and shown.path == path + "/guest"
+    assert "ΠΟΛΙΤΟΥ" not in shown.text.partition("<main")[2]
+    assert (await interpreter.get(path)).status == 404
+
+    shown = await employee.get(desk)
+    [revoke] = re.findall(r'action="([^"]+/revoke)"', shown.text)
+    await employee.post(revoke)
+    assert (await interpreter.get(link)).status == 404
+    assert "Ακύρωση βιντεοκλήσης" in (await employee.get("/outbox")).text
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -412,17 +426,18 @@ async def test_administrator_changes_keps_and_sees_bookings(backend: str) -> Non
             "cancel_appointment",
             "book_appointment",
         } <= actions
+        await _is_nobody_elses_desk(citizen, manager, kep)
 
-        # It is nobody else's desk.
-        for other in (citizen,):
-            await other.get("/account")
-            token = other.csrf
-            for page in ("", "/bookings", "/keps", "/services", "/days"):
-                assert (await other.get(f"/administration/kep{page}")).status == 404
-            assert (await other.get(kep)).status == 404
-            assert (await other.post(kep + "/hours", csrf=token)).status == 404
-        assert (await manager.get("/administration/kep-administrators")).status == 404
-        assert (await manager.get("/administration/audit")).status == 404
+
+async def _is_nobody_elses_desk(citizen: VisitorClient, manager: VisitorClient, kep: str) -> None:
+    await citizen.get("/account")
+    token = citizen.csrf
+    for page in ("", "/bookings", "/keps", "/services", "/days"):
+        assert (await citizen.get(f"/administration/kep{page}")).status == 404
+    assert (await citizen.get(kep)).status == 404
+    assert (await citizen.post(kep + "/hours", csrf=token)).status == 404
+    assert (await manager.get("/administration/kep-administrators")).status == 404
+    assert (await manager.get("/administration/audit")).status == 404
 
 
 async def _changes(manager: VisitorClient, kep: str) -> None:
