@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.mail.config import Delivery
 from signaling.mail.templates import MailTemplates
-from signaling.storage.models import Mail, Person
+from signaling.storage.models import Mail, Person, new_id
 
 LEASE_S = 120.0
 """An attempt that has not told its end by then is thought lost, and made again."""
@@ -46,27 +46,36 @@ class MailQueue:
         """Set when there may be something new to deliver."""
 
     def put(
-        self, session: AsyncSession, person: Person | None, template: str,
-        values: Mapping[str, Any], recipient: str | None = None, *, calendar: str | None = None,
+        self, session: AsyncSession, person: Person, template: str, values: Mapping[str, Any],
+        recipient: str | None = None,
     ) -> bool:  # fmt: skip
         """Queue a mail within the transaction of `session`: to the person's confirmed address
-        unless another is given. `calendar` is a text/calendar part (signaling.mail.calendar).
-        Return whether there was an address."""
-        address = recipient or (person.email if person is not None else None)
+        unless another is given. Return whether there was an address."""
+        address = recipient or person.email
         if not address:
             return False
-        mail = self._templates.render(template, values)
-        now = self._now()
-        session.add(
-            Mail(
-                person_id=person.id if person is not None else None, recipient=address,
-                subject=mail.subject, text=mail.text, calendar=calendar,
-                state=MailState.OUTBOX if self._is_outbox else MailState.QUEUED,
-                created_at=now, due_at=now,
-            )
-        )  # fmt: skip
-        self.changed.set()
+        self.put_to(session, address, template, values, person_id=person.id)
         return True
+
+    def put_to(
+        self, session: AsyncSession, recipient: str, template: str, values: Mapping[str, Any], *,
+        person_id: str | None = None, calendar: str | None = None,
+    ) -> Mail:  # fmt: skip
+        """Queue a mail to who may have no account, within the transaction of `session`.
+
+        `calendar` is an iCalendar object with a METHOD (RFC 6047).
+        """
+        text = self._templates.render(template, values)
+        now = self._now()
+        mail = Mail(
+            id=new_id(), person_id=person_id, recipient=recipient, subject=text.subject,
+            text=text.text, calendar=calendar,
+            state=MailState.OUTBOX if self._is_outbox else MailState.QUEUED,
+            created_at=now, due_at=now,
+        )  # fmt: skip
+        session.add(mail)
+        self.changed.set()
+        return mail
 
     async def take_due(self, session: AsyncSession) -> list[Mail]:
         """Return mails to try now; nobody else gets them until their lease ends."""
@@ -85,7 +94,7 @@ class MailQueue:
         return mails
 
     async def tell_sent(self, session: AsyncSession, mail_id: str) -> None:
-        """Note that the mail server has taken it. Its texts go: they may hold links that admit."""
+        """Note that the mail server has taken it. Its text goes: it may hold links that admit."""
         await session.execute(
             update(Mail)
             .where(Mail.id == mail_id)

@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from icalendar import Calendar
 from sqlalchemy import select
 
-from signaling.mail.calendar import CalendarEvent, Method, Participant, write_calendar
+from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar
 from signaling.mail.config import Delivery, MailConfig, SmtpSecurity
 from signaling.mail.delivery import MailDelivery
 from signaling.mail.queue import LEASE_S, MailQueue, MailState, pause_after
@@ -170,17 +170,17 @@ async def test_pauses_grow_to_a_bound() -> None:
 async def test_calendar_is_an_alternative_that_names_its_method(tmp_path: Path) -> None:
     """RFC 6047 §2.4, §2.5."""
     event = CalendarEvent(
-        uid="u1", sequence=2, method=Method.CANCEL, organiser=Participant("ΚΕΠ", "kep@example.gr"),
-        attendee=Participant('Άννα "Α"\r\nX-EVIL: 1', "anna@dimos.gr"), starts_at=NOW,
-        ends_at=NOW + timedelta(minutes=20), told_at=NOW, summary="Ραντεβού, ΚΕΠ; τώρα",
-        alarms=(timedelta(minutes=30),),
+        uid="u1@example.gr", sequence=2, organiser=Party("ΚΕΠ", "kep@example.gr"),
+        attendee=Party('Άννα "Α"\r\nX-EVIL: 1', "anna@dimos.gr"), starts_at=NOW,
+        ends_at=NOW + timedelta(minutes=20), stamp=NOW, summary="Ραντεβού, ΚΕΠ; τώρα",
+        description="", url="http://own.test/", alarm_minutes=(30,),
     )  # fmt: skip
     async with post_office("sqlite", tmp_path) as post:
         async with post.database.write() as session:
             facts = {"body": "Δήμος", "reason": "Λείπει", "link": "http://own.test/"}
-            assert post.queue.put(
-                session, None, "role_request_refused", facts, recipient="anna@dimos.gr",
-                calendar=write_calendar(event),
+            post.queue.put_to(
+                session, "anna@dimos.gr", "role_request_refused", facts,
+                calendar=make_calendar(event, Method.CANCEL),
             )  # fmt: skip
         await post.delivery.deliver_batch()
         [message] = post.mailbox.received
