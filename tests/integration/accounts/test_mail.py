@@ -193,7 +193,7 @@ async def test_calendar_is_an_alternative_that_names_its_method(tmp_path: Path) 
         read = Calendar.from_ical(calendar.get_content())
         [found] = read.walk("VEVENT")
         assert str(read["METHOD"]) == "CANCEL" and str(found["STATUS"]) == "CANCELLED"
-        assert str(found["UID"]) == "u1@example.gr" and int(found["SEQUENCE"]) == 2
+        assert str(found["UID"]) == "u1@example.gr" and str(found["SEQUENCE"]) == "2"
         assert str(found["SUMMARY"]) == "Ραντεβού, ΚΕΠ; τώρα" and "X-EVIL" not in found
         assert found.walk("VALARM") == []  # who is told that it is off is not reminded
         mail = await post.mail()
