@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,12 +35,22 @@ async def read_taken(
 
 async def read_busy(
     session: AsyncSession, day: date, kep_ids: Collection[str] | None
-) -> Mapping[str, Busy]:
-    """Return what is taken on one day, by ΚΕΠ; None: of all."""
+) -> Mapping[str, str]:
+    """Return what is taken on one day, by ΚΕΠ, for `decode_busy`; None: of all."""
     query = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == day.toordinal())
     if kep_ids is not None:
         query = query.where(KepDay.kep_id.in_(kep_ids))
-    return {kep_id: decode_busy(text) for kep_id, text in await session.execute(query)}
+    return {kep_id: busy for kep_id, busy in await session.execute(query)}
+
+
+async def read_some(
+    session: AsyncSession, wanted: Collection[tuple[int, str]]
+) -> Mapping[tuple[int, str], str]:
+    """Return what is taken, by ordinal of the day and ΚΕΠ, for `decode_busy`."""
+    query = select(KepDay.day, KepDay.kep_id, KepDay.busy).where(
+        tuple_(KepDay.day, KepDay.kep_id).in_(wanted)
+    )
+    return {(day, kep_id): busy for day, kep_id, busy in await session.execute(query)}
 
 
 async def lock_day(

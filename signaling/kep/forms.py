@@ -75,6 +75,7 @@ class PersonForm:
 def parse_person_form(form: Mapping[str, str], theme: Theme) -> PersonForm:
     """Return the fields of a sent form. Nothing typed is lost: it comes back with the errors."""
     errors: dict[str, str] = {}
+    email, phone = _email(form, errors), _phone(form, errors)
     represents = form.get("represents") == YES
     needs = tuple(each for each in SpecialRequirement if form.get(f"need_{each}") == YES)
     legal_person = clean_line(form.get("legal_person", "")) if represents else ""
@@ -89,7 +90,6 @@ def parse_person_form(form: Mapping[str, str], theme: Theme) -> PersonForm:
         errors["legal_person"] = "text_too_long"
     if len(note) > MAX_NOTE_LENGTH:
         errors["note"] = "text_too_long"
-    email, phone = _email(form, errors), _phone(form, errors)
     document = form.get("document", "")
     if document not in set(IdentityDocument):
         document, errors["document"] = "", "document_missing"

@@ -53,7 +53,7 @@ class GuestPages:
             await self._parts.record(
                 session, visitor, AuditAction.READ_APPOINTMENT, "appointment", appointment.id
             )
-        return await self._page(request, visitor, appointment)
+        return await self._page(request, visitor)
 
     async def invite(self, request: web.Request) -> web.Response:
         """Invite a third person, to whom the link is mailed."""
@@ -71,8 +71,8 @@ class GuestPages:
         except IntegrityError:  # invited before, perhaps by the same form
             errors = {"guest_email": "guest_invited"}
         if errors:
-            return await self._page(request, visitor, appointment, errors, form)
-        raise web.HTTPSeeOther(f"/kep/desk/appointments/{appointment.id}?done=invited")
+            return await self._page(request, visitor, errors, form)
+        raise web.HTTPSeeOther(f"{request.path.removesuffix('/guests')}?done=invited")
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Take an invitation back; the link leads nowhere from now on."""
@@ -126,14 +126,15 @@ class GuestPages:
         )
 
     async def _page(
-        self, request: web.Request, visitor: Visitor, appointment: Appointment,
-        errors: Mapping[str, str] = NO_ERRORS, typed: Mapping[str, str] = NO_ERRORS,
+        self, request: web.Request, visitor: Visitor, errors: Mapping[str, str] = NO_ERRORS,
+        typed: Mapping[str, str] = NO_ERRORS,
     ) -> web.Response:  # fmt: skip
         parts = self._parts
-        target = _target(appointment)
         async with self._accounts.database.read() as session:
+            appointment = await _find(session, request, visitor, Action.SEE_APPOINTMENT)
             place = await place_of(session, appointment)
             guests = await list_guests(session, appointment.id)
+        target = _target(appointment)
         may_see_needs = visitor.may(Action.SEE_APPOINTMENT_NEEDS, target)
         return parts.pages.page(
             request, "kep_desk_appointment.html", visitor, status=422 if errors else 200,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.kep.config import KepConfig
 from signaling.kep.personal import PersonalVault
-from signaling.mail.calendar import CalendarEvent, Method, Participant, write_calendar
+from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar
 from signaling.mail.queue import MailQueue
 from signaling.rendering import ATHENS, athens_time
 from signaling.storage.models import (
@@ -40,13 +40,12 @@ class Place:
 async def place_of(session: AsyncSession, appointment: Appointment) -> Place:
     """Return where an appointment is."""
     found = await session.execute(
-        select(Kep, Municipality)
+        select(Kep, Municipality, KepService)
         .join(Municipality, Municipality.id == Kep.municipality_id)
+        .join(KepService, KepService.id == appointment.service_id)
         .where(Kep.id == appointment.kep_id)
     )
-    kep, municipality = found.one()
-    service = await session.get_one(KepService, appointment.service_id)
-    return Place(kep, municipality, service)
+    return Place(*found.one())
 
 
 class Notices:
@@ -60,7 +59,7 @@ class Notices:
         self._vault = vault
         self._config = config
         name, address = parseaddr(sender)
-        self._organiser = Participant(name, address)
+        self._organiser = Party(name, address)
         self._public_origin = public_origin
         self._now = now
 
@@ -112,11 +111,11 @@ class Notices:
         place, data = await place_of(session, appointment), self._vault.open_guest(guest)
         link = f"{self._public_origin}/kep/link/{data.token}"
         values = {**self._values(appointment, place), "link": link}
-        invited = Participant(data.name, guest.email)
+        invited = Party(data.name, guest.email)
         calendar = self._calendar(appointment, place, invited, method, link)
         is_cancelled = method is Method.CANCEL
         template = "appointment_guest_cancelled" if is_cancelled else "appointment_guest"
-        self._mails.put(session, None, template, values, recipient=guest.email, calendar=calendar)
+        self._mails.put_to(session, guest.email, template, values, calendar=calendar)
 
     async def _tell(
         self, session: AsyncSession, person: Person, appointment: Appointment, template: str,
@@ -126,9 +125,11 @@ class Notices:
         place = await place_of(session, appointment)
         link = f"{self._public_origin}/kep/link/{data.token}"
         values = {**self._values(appointment, place), "link": link}
-        citizen = Participant(data.name, data.email)
+        citizen = Party(data.name, data.email)
         calendar = self._calendar(appointment, place, citizen, method, link)
-        self._mails.put(session, person, template, values, recipient=data.email, calendar=calendar)
+        self._mails.put_to(
+            session, data.email, template, values, person_id=person.id, calendar=calendar
+        )
 
     def _values(self, appointment: Appointment, place: Place) -> Mapping[str, Any]:
         starts = athens_time(appointment.starts_at)
@@ -142,25 +143,23 @@ class Notices:
         }  # fmt: skip
 
     def _calendar(
-        self, appointment: Appointment, place: Place, attendee: Participant, method: Method,
+        self, appointment: Appointment, place: Place, attendee: Party, method: Method,
         link: str,
     ) -> str:  # fmt: skip
-        return write_calendar(
-            CalendarEvent(
-                uid=appointment.calendar_uid,
-                sequence=appointment.calendar_sequence,
-                method=method,
-                organiser=self._organiser,
-                attendee=attendee,
-                starts_at=appointment.starts_at,
-                ends_at=appointment.ends_at,
-                told_at=self._now(),
-                summary=f"Βιντεοκλήση με {place.kep.name}",
-                description=f"{place.service.name}\n{link}",
-                url=link,
-                alarms=(timedelta(minutes=self._config.reminder_minutes),),
-            )
+        event = CalendarEvent(
+            uid=f"{appointment.calendar_uid}@{self._organiser.email.rpartition('@')[2]}",
+            sequence=appointment.calendar_sequence,
+            starts_at=appointment.starts_at,
+            ends_at=appointment.ends_at,
+            summary=f"Βιντεοκλήση με {place.kep.name}",
+            description=f"{place.service.name}\n{link}",
+            url=link,
+            organiser=self._organiser,
+            attendee=attendee,
+            stamp=self._now(),
+            alarm_minutes=(self._config.reminder_minutes,),
         )
+        return make_calendar(event, method)
 
 
 def weekday_of(moment: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -13,21 +13,24 @@ from signaling.kep.availability import (
     Busy,
     Candidate,
     Need,
+    Window,
     choose_order,
     fitting_windows,
     minutes_of,
 )
 from signaling.kep.capacity import Reserve
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import lock_day, read_busy, take
+from signaling.kep.day_records import decode_busy, lock_day, read_busy, take
 from signaling.kep.day_steps import day_of, midnight_step, moment_of, step_of
-from signaling.kep.plans import PlanStore, Wanted
+from signaling.kep.plans import KepFacts, PlanStore, Wanted
 from signaling.kep.search import Search, is_bookable
 from signaling.kep.values import AppointmentState, Theme
 from signaling.storage.models import Appointment, KepEmployee, KepService
 
 MAX_CANDIDATES_TRIED = 40
 """LIMIT: employees tried for one booking; beyond it the time counts as gone."""
+MAX_COMPARED = 60
+"""LIMIT: employees with equally few minutes who are compared by when they were last asked."""
 AHEAD = (
     AppointmentState.BOOKED,
     AppointmentState.WAITING,
@@ -80,13 +83,7 @@ class Placer:
         step = step_of(appointment.starts_at)
         if not search.keps:
             raise NotOffered
-        placed = is_bookable(step, search) and (
-            await self._give(session, search, appointment, is_patient=len(search.keps) == 1)
-            or (
-                len(search.keps) > 1
-                and await self._give(session, search, appointment, is_patient=True)
-            )
-        )
+        placed = is_bookable(step, search) and await self._give(session, search, appointment)
         if not placed:
             raise SlotGone(await search.next_times(session, step))
         if await _overlaps(session, appointment):
@@ -94,57 +91,67 @@ class Placer:
         if not await self._reserve(session, appointment, is_taken=True):
             raise SlotGone(await search.next_times(session, step))
 
-    async def _give(
-        self, session: AsyncSession, search: Search, appointment: Appointment, *,
-        is_patient: bool,
-    ) -> bool:  # fmt: skip
-        """Try those who could, in order. Unless patient, whoever is held by another is left out."""
-        step = step_of(appointment.starts_at)
-        day = day_of(step)
-        candidates = await self._candidates(session, search, step)
-        for candidate in choose_order(candidates)[:MAX_CANDIDATES_TRIED]:
-            kep = search.plans.keps[candidate.kep_id]
-            need = search.plans.need(kep, search.wanted.theme)
-            busy = await lock_day(session, kep.id, day, skip_locked=not is_patient)
-            windows = search.plans.on(kep, day).windows
-            if busy is None or candidate.employee_id not in {
-                each.employee_id
-                for each in fitting_windows(windows, busy, need, step - midnight_step(day))
-                if each.workstation_id == candidate.workstation_id
-            }:
-                continue
-            if await self._take(session, appointment, candidate, need, busy):
+    async def _give(self, session: AsyncSession, search: Search, appointment: Appointment) -> bool:
+        """Try those who could, in order; those whose day somebody else holds come last."""
+        candidates = await self._candidates(session, search, step_of(appointment.starts_at))
+        order = choose_order(candidates)[:MAX_CANDIDATES_TRIED]
+        held = []
+        for candidate in order if len(search.keps) > 1 else ():
+            outcome = await self._try(session, search, appointment, candidate, skip_locked=True)
+            if outcome:
+                return True
+            if outcome is None:
+                held.append(candidate)
+        for candidate in held if len(search.keps) > 1 else order:
+            if await self._try(session, search, appointment, candidate, skip_locked=False):
                 return True
         return False
+
+    async def _try(
+        self, session: AsyncSession, search: Search, appointment: Appointment,
+        candidate: Candidate, *, skip_locked: bool,
+    ) -> bool | None:  # fmt: skip
+        """Return whether the candidate has got the appointment; None: the day is held."""
+        step = step_of(appointment.starts_at)
+        day = day_of(step)
+        kep = search.plans.keps[candidate.kep_id]
+        need = search.plans.need(kep, search.wanted.theme)
+        busy = await lock_day(session, kep.id, day, skip_locked=skip_locked)
+        if busy is None:
+            return None
+        # Now that nobody else can change the day: is it still free?
+        fitting = fitting_windows(
+            search.plans.on(kep, day).windows, busy, need, step - midnight_step(day)
+        )
+        place = (candidate.employee_id, candidate.workstation_id)
+        if place not in {(each.employee_id, each.workstation_id) for each in fitting}:
+            return False
+        return await self._take(session, appointment, candidate, need, busy)
 
     async def _candidates(
         self, session: AsyncSession, search: Search, step: int
     ) -> list[Candidate]:
+        """Return who could take an appointment at `step` and has fewest minutes that day."""
         day = day_of(step)
         keps = [each for each in search.keps if search.reaches(each, day)]
-        busy_by_kep = await read_busy(session, day, search.ids(keps))
-        found = []
-        for kep in keps:
-            busy = busy_by_kep.get(kep.id, {})
-            need = search.plans.need(kep, search.wanted.theme)
-            windows = search.plans.on(kep, day).windows
-            found += [
-                (kep.id, window, minutes_of(busy.get(window.employee_id, 0)))
-                for window in fitting_windows(windows, busy, need, step - midnight_step(day))
-            ]
+        busy = await read_busy(session, day, search.ids(keps))
+        untouched = [each for each in keps if each.id not in busy]
+        # Where nothing is taken nobody has less: the others need not be looked at.
+        found = _fitting(search, untouched, busy, step) or _fitting(search, keps, busy, step)
         if not found:
             return []
-        # Only among those with least that day does it matter who was asked last.
         least = min(minutes for _, _, minutes in found)
-        ids = [window.employee_id for _, window, minutes in found if minutes == least]
+        equals = [each for each in found if each[2] == least][:MAX_COMPARED]
+        ids = [window.employee_id for _, window, _ in equals]
         rows = await session.execute(
             select(KepEmployee.id, KepEmployee.assigned_at).where(KepEmployee.id.in_(ids))
         )
         assigned = {employee_id: moment for employee_id, moment in rows}
+        others = [each for each in found if each[2] != least][:MAX_COMPARED]
         return [
             Candidate(kep_id, window.employee_id, window.workstation_id, minutes,
                       assigned.get(window.employee_id))
-            for kep_id, window, minutes in found
+            for kep_id, window, minutes in equals + others
         ]  # fmt: skip
 
     async def _take(
@@ -169,6 +176,22 @@ class Placer:
             .values(assigned_at=self._now())
         )
         return True
+
+
+def _fitting(
+    search: Search, keps: Sequence[KepFacts], busy: Mapping[str, str], step: int
+) -> list[tuple[str, Window, int]]:
+    """Return who could take an appointment at `step`: ΚΕΠ, window, minutes that day."""
+    day, found = day_of(step), []
+    bit = step - midnight_step(day)
+    for kep in keps:
+        masks = decode_busy(busy[kep.id]) if kep.id in busy else {}
+        need = search.plans.need(kep, search.wanted.theme)
+        found += [
+            (kep.id, window, minutes_of(masks.get(window.employee_id, 0)))
+            for window in fitting_windows(search.plans.on(kep, day).windows, masks, need, bit)
+        ]
+    return found
 
 
 async def _overlaps(session: AsyncSession, appointment: Appointment) -> bool:

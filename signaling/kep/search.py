@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from signaling.kep.availability import Busy, offered_on, starts_of
+from signaling.kep.availability import offered_on, starts_of
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import read_busy, read_taken
+from signaling.kep.day_records import decode_busy, read_busy, read_some, read_taken
 from signaling.kep.day_steps import STEP_S, day_of, moment_of
 from signaling.kep.plans import KepFacts, Plans, Wanted
 from signaling.rendering import ATHENS
 
-FIRST_BATCH = 4
-"""ΚΕΠ of an undecided day that are looked into at first; then twice as many, and so on."""
+FIRST_BATCH = 2
+"""ΚΕΠ of an undecided day that are looked into at first; then four times as many, and so on."""
+MAX_PAIRS = 400
+"""LIMIT: of days and ΚΕΠ named in one statement."""
 MAX_OFFERS = 6
 """LIMIT: other times offered to who came too late."""
+
+
+_ROOM = itemgetter(0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Search:
         self.plans = plans
         self.wanted = wanted
         self.keps = plans.eligible(wanted)
+        self._needs = [plans.need(each, wanted.theme) for each in self.keps]
         earliest = now.timestamp() + config.notice_minutes * 60
         self.from_step = -(-int(earliest) // STEP_S)
         self.today = now.astimezone(ATHENS).date()
@@ -68,9 +75,10 @@ class Search:
                 free.add(day)
             elif undecided:
                 doubtful[day] = undecided
-        for day, keps in doubtful.items():
-            if await self._any_free(session, day, keps):
-                free.add(day)
+        size = FIRST_BATCH
+        while doubtful:
+            free |= await self._decide(session, doubtful, size)
+            size *= 4
         return [FreeDay(day, day in free) for day in days]
 
     async def times(self, session: AsyncSession, day: date) -> list[int]:
@@ -97,36 +105,53 @@ class Search:
     def _undecided(self, day: date, taken: Mapping[str, int]) -> list[KepFacts] | None:
         """Return the ΚΕΠ that may or may not have room, most room first; None: one surely has."""
         undecided = []
-        for kep in self.keps:
-            plan = self.plans.on(kep, day)
-            if not plan.windows or not self.reaches(kep, day):
+        plans, ahead = self.plans, (day - self.today).days
+        for kep, need in zip(self.keps, self._needs, strict=True):
+            plan = plans.on(kep, day)
+            if not plan.windows or ahead > kep.horizon_days:
                 continue
-            need = self.plans.need(kep, self.wanted.theme)
-            if not taken.get(kep.id):
+            there = taken.get(kep.id)
+            if not there:
                 if starts_of(day, offered_on(plan.windows, {}, need), self.from_step):
                     return None
                 continue
-            room = plan.steps - taken[kep.id]
             # The gap after the last appointment may lie outside: each window may hide that much.
+            room = plan.steps - there
             if room + need.gap * len(plan.windows) >= need.length:
-                undecided.append((-room, kep.id, kep))
-        return [kep for _, _, kep in sorted(undecided, key=lambda each: each[:2])]
+                undecided.append((room, kep))
+        undecided.sort(key=_ROOM, reverse=True)
+        return [kep for _, kep in undecided]
 
-    async def _any_free(self, session: AsyncSession, day: date, keps: Sequence[KepFacts]) -> bool:
-        begin, size = 0, FIRST_BATCH
-        while begin < len(keps):
-            batch = keps[begin : begin + size]
-            busy = await read_busy(session, day, [each.id for each in batch])
-            if starts_of(day, self._offered(day, batch, busy), self.from_step):
-                return True
-            begin, size = begin + size, size * 2
-        return False
+    async def _decide(
+        self, session: AsyncSession, doubtful: dict[date, list[KepFacts]], size: int
+    ) -> set[date]:
+        """Look into the next ΚΕΠ of each doubtful day, and return the days that are free.
 
-    def _offered(self, day: date, keps: Iterable[KepFacts], busy: Mapping[str, Busy]) -> int:
+        Days that are decided, either way, are taken out of `doubtful`.
+        """
+        pairs = [(day.toordinal(), kep.id) for day, keps in doubtful.items() for kep in keps[:size]]
+        busy: dict[tuple[int, str], str] = {}
+        for begin in range(0, len(pairs), MAX_PAIRS):
+            busy.update(await read_some(session, pairs[begin : begin + MAX_PAIRS]))
+        free = set()
+        for day, keps in list(doubtful.items()):
+            ordinal = day.toordinal()
+            there = {kep.id: busy.get((ordinal, kep.id), "{}") for kep in keps[:size]}
+            if starts_of(day, self._offered(day, keps[:size], there), self.from_step):
+                free.add(day)
+                del doubtful[day]
+            elif len(keps) <= size:
+                del doubtful[day]
+            else:
+                doubtful[day] = keps[size:]
+        return free
+
+    def _offered(self, day: date, keps: Iterable[KepFacts], busy: Mapping[str, str]) -> int:
         offered = 0
         for kep in keps:
             need = self.plans.need(kep, self.wanted.theme)
-            offered |= offered_on(self.plans.on(kep, day).windows, busy.get(kep.id, {}), need)
+            masks = decode_busy(busy[kep.id]) if kep.id in busy else {}
+            offered |= offered_on(self.plans.on(kep, day).windows, masks, need)
         return offered
 
     def ids(self, keps: Sequence[KepFacts] | None = None) -> Collection[str] | None:

@@ -1,115 +1,106 @@
-"""Calendar parts of mails: one event told to one attendee (RFC 5545, RFC 5546, RFC 6047)."""
+"""Calendar entries that travel with mails: iCalendar (RFC 5545) by way of iTIP (RFC 5546). Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vText
 
-PRODUCT = "-//Synedrion//EL"
+from signaling.mail.templates import one_line
 
-_METHOD = re.compile(r"^METHOD:([A-Z]+)\r?$", re.MULTILINE)
+PRODUCT = "-//Synedrion//EL"
 
 
 class Method(StrEnum):
-    """What the event is told for (RFC 5546 §1.4)."""
+    """What an entry does to the calendar that gets it (RFC 5546 §1.4)."""
 
     REQUEST = "REQUEST"
-    """New, or changed: with a higher sequence it takes the place of what was told."""
+    """Add, or change to a higher SEQUENCE."""
     CANCEL = "CANCEL"
 
 
 @dataclass(frozen=True)
-class Participant:
+class Party:
     """Organiser or attendee."""
 
     name: str
     email: str
+    """Empty: calendars take the entry without an organiser as one of their own."""
 
 
 @dataclass(frozen=True)
 class CalendarEvent:
-    """What a calendar shows."""
+    """One entry of one person's calendar."""
 
     uid: str
-    """The same through all changes of one event. Without a host it gets the organiser's."""
+    """The same in every message about the event, RFC 5545 §3.8.4.7."""
     sequence: int
-    method: Method
-    organiser: Participant
-    attendee: Participant
+    """Grows with every change (§3.8.7.4)."""
     starts_at: datetime
     ends_at: datetime
-    told_at: datetime
-    """When this is written (DTSTAMP)."""
     summary: str
-    description: str = ""
-    url: str = ""
-    location: str = ""
-    alarms: Sequence[timedelta] = ()
-    """How long before the start to remind."""
+    description: str
+    url: str
+    organiser: Party
+    attendee: Party
+    stamp: datetime
+    """When the information was made (§3.8.7.2)."""
+    alarm_minutes: tuple[int, ...] = ()
+    """Minutes before the start at which the calendar rings."""
 
 
-def write_calendar(event: CalendarEvent) -> str:
-    """Return the text of a text/calendar part. Times are in UTC: no zone has to be described."""
+def make_calendar(event: CalendarEvent, method: Method) -> str:
+    """Return the iCalendar object, its lines folded and ended as §3.1 wants."""
+    entry = Event()
+    entry.add("uid", event.uid)
+    entry.add("sequence", event.sequence)
+    entry.add("dtstamp", event.stamp.astimezone(UTC))
+    entry.add("dtstart", event.starts_at.astimezone(UTC))
+    entry.add("dtend", event.ends_at.astimezone(UTC))
+    entry.add("summary", event.summary)
+    entry.add("description", event.description)
+    entry.add("location", event.url)
+    entry.add("url", event.url)
+    entry.add("status", "CANCELLED" if method is Method.CANCEL else "CONFIRMED")
+    if event.organiser.email:
+        entry["organizer"] = _address(event.organiser)
+    attendee = _address(event.attendee)
+    attendee.params["ROLE"] = vText("REQ-PARTICIPANT")
+    attendee.params["PARTSTAT"] = vText("NEEDS-ACTION")
+    entry.add("attendee", attendee, encode=False)
+    if method is not Method.CANCEL:
+        for minutes in event.alarm_minutes:
+            entry.add_component(_alarm(minutes, event.summary))
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
-    calendar.add("method", event.method.value)
-    calendar.add_component(_component(event))
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", method.value)
+    calendar.add_component(entry)
     text: str = calendar.to_ical().decode()
     return text
 
 
-def method_of(calendar_text: str) -> str:
-    """Return the method that a calendar says it is, which its MIME part must repeat.
-
-    Source: RFC 6047 §2.4.
-    """
-    found = _METHOD.search(calendar_text)
-    return found[1] if found else Method.REQUEST.value
-
-
-def _component(event: CalendarEvent) -> Event:
-    is_cancelled = event.method is Method.CANCEL
-    component = Event()
-    component.add("uid", _whole_uid(event))
-    component.add("sequence", event.sequence)
-    component.add("dtstamp", event.told_at.astimezone(UTC))
-    component.add("dtstart", event.starts_at.astimezone(UTC))
-    component.add("dtend", event.ends_at.astimezone(UTC))
-    component.add("summary", event.summary)
-    component.add("status", "CANCELLED" if is_cancelled else "CONFIRMED")
-    for name in ("description", "url", "location"):
-        if getattr(event, name):
-            component.add(name, getattr(event, name))
-    component["organizer"] = _address(event.organiser)
-    attendee = _address(event.attendee)
-    attendee.params["role"] = vText("REQ-PARTICIPANT")
-    attendee.params["partstat"] = vText("NEEDS-ACTION")
-    attendee.params["rsvp"] = vText("FALSE")
-    component.add("attendee", attendee)
-    for before in () if is_cancelled else event.alarms:
-        alarm = Alarm()
-        alarm.add("action", "DISPLAY")
-        alarm.add("description", event.summary)
-        alarm.add("trigger", -before)
-        component.add_component(alarm)
-    return component
+def method_of(calendar: str) -> str:
+    """Return the METHOD of an object made above: mail tells it again (RFC 6047 §2.4)."""
+    for line in calendar.splitlines():
+        if line.startswith("METHOD:"):
+            return line.removeprefix("METHOD:")
+    return Method.REQUEST
 
 
-def _whole_uid(event: CalendarEvent) -> str:
-    if "@" in event.uid:
-        return event.uid
-    return f"{event.uid}@{event.organiser.email.rpartition('@')[2]}"
-
-
-def _address(participant: Participant) -> vCalAddress:
-    address = vCalAddress(f"mailto:{participant.email}")
-    if participant.name:
-        # RFC 5545 §3.1: a quote has no place in a parameter's value.
-        address.params["cn"] = vText(participant.name.replace('"', "'"))
+def _address(party: Party) -> vCalAddress:
+    address = vCalAddress(f"mailto:{party.email}")
+    if party.name:
+        address.params["CN"] = vText(one_line(party.name).replace('"', "'"))
     return address
+
+
+def _alarm(minutes: int, text: str) -> Alarm:
+    alarm = Alarm()
+    alarm.add("action", "DISPLAY")
+    alarm.add("trigger", timedelta(minutes=-minutes))
+    alarm.add("description", text)
+    return alarm

@@ -112,9 +112,9 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     if mail.calendar:
-        # RFC 6047 §2.4: an alternative to the text, with the method as a parameter.
+        # RFC 6047 §2.4: the part tells the method of the object again. Programs that know
+        # calendars prefer it; the others show the text.
         message.add_alternative(
-            mail.calendar.encode(), "text", "calendar", cte="base64",
-            params={"charset": "UTF-8", "method": method_of(mail.calendar)},
-        )  # fmt: skip
+            mail.calendar, subtype="calendar", params={"method": method_of(mail.calendar)}
+        )
     return message

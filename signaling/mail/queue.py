@@ -46,24 +46,25 @@ class MailQueue:
         """Set when there may be something new to deliver."""
 
     def put(
-        self, session: AsyncSession, person: Person | None, template: str,
-        values: Mapping[str, Any], recipient: str | None = None, *, calendar: str | None = None,
+        self, session: AsyncSession, person: Person, template: str, values: Mapping[str, Any],
+        recipient: str | None = None,
     ) -> bool:  # fmt: skip
         """Queue a mail within the transaction of `session`: to the person's confirmed address
-        unless another is given. `calendar` is a text/calendar part (signaling.mail.calendar).
-        Return whether there was an address."""
-        address = recipient or (person.email if person is not None else None)
+        unless another is given. Return whether there was an address."""
+        address = recipient or person.email
         if not address:
             return False
-        person_id = person.id if person is not None else None
-        self.put_to(session, address, template, values, person_id=person_id, calendar=calendar)
+        self.put_to(session, address, template, values, person_id=person.id)
         return True
 
     def put_to(
         self, session: AsyncSession, recipient: str, template: str, values: Mapping[str, Any], *,
         person_id: str | None = None, calendar: str | None = None,
     ) -> Mail:  # fmt: skip
-        """Queue a mail to an address within the transaction of `session` and return it."""
+        """Queue a mail to who may have no account, within the transaction of `session`.
+
+        `calendar` is an iCalendar object with a METHOD (RFC 6047).
+        """
         text = self._templates.render(template, values)
         now = self._now()
         mail = Mail(
@@ -93,7 +94,7 @@ class MailQueue:
         return mails
 
     async def tell_sent(self, session: AsyncSession, mail_id: str) -> None:
-        """Note that the mail server has taken it. Its texts go: they may hold links that admit."""
+        """Note that the mail server has taken it. Its text goes: it may hold links that admit."""
         await session.execute(
             update(Mail)
             .where(Mail.id == mail_id)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from signaling.mail.calendar import CalendarEvent, Method, Participant, write_calendar
+from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar
 from signaling.mail.queue import MailQueue
 from signaling.scheduling.invitations import LINK_OUTLIVES, InvitationLinks
 from signaling.scheduling.sittings import SittingChange
@@ -139,19 +138,17 @@ class InvitationMails:
             uid=f"{sitting.id}@{host}",
             # An uninvited person's entry goes though the sitting itself has not changed.
             sequence=sitting.calendar_sequence + (invitation.revoked_at is not None),
-            method=method,
-            organiser=Participant(facts.organiser_name, facts.organiser_email),
-            attendee=Participant(invitation.name, invitation.email),
             starts_at=sitting.starts_at,
             ends_at=sitting.ends_at,
-            told_at=max(sitting.created_at, invitation.invited_at),
             summary=sitting.title,
             description=_description(facts),
             url=self.link_of(invitation),
-            location=self.link_of(invitation),
-            alarms=(REMIND_BEFORE,),
+            organiser=Party(facts.organiser_name, facts.organiser_email),
+            attendee=Party(invitation.name, invitation.email),
+            stamp=max(sitting.created_at, invitation.invited_at),
+            alarm_minutes=(REMIND_BEFORE_MIN,),
         )
-        return write_calendar(event)
+        return make_calendar(event, method)
 
     def _put(
         self, session: AsyncSession, facts: SittingFacts, invitation: Invitation,
@@ -182,5 +179,5 @@ def _description(facts: SittingFacts) -> str:
     return "\n".join(lines)
 
 
-REMIND_BEFORE = timedelta(minutes=15)
-"""How long before the start calendars ring."""
+REMIND_BEFORE_MIN = 15
+"""Minutes before the start at which calendars ring."""

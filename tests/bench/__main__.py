@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [calls] [guarantee] [e2ee]`: measure, print the table, write it down."""
+"""`python -m tests.bench [PART…]`: measure, print the table, write it down. Parts: see `PARTS`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from tests.bench.booking import measure_booking
 from tests.bench.calls import measure_calls
 from tests.bench.e2ee import measure_e2ee
 from tests.bench.fan_out import measure_fan_out
@@ -26,6 +27,7 @@ PARTS = {
     "calls": measure_calls,
     "guarantee": measure_guarantee,
     "e2ee": measure_e2ee,
+    "booking": measure_booking,
 }
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")

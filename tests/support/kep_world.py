@@ -121,16 +121,17 @@ class World:
 @contextlib.asynccontextmanager
 async def kep_world(
     backend: str, folder: Path, *, keps: int = 1, employees: int = 1,
-    config: KepConfig | None = None,
+    at_most: int = 10_000, config: KepConfig | None = None,
 ) -> AsyncIterator[World]:  # fmt: skip
-    """Run with so many ΚΕΠ, each in a municipality of its own with so many employees."""
+    """Run with so many ΚΕΠ, each in a municipality of its own with so many employees, `at_most`
+    in all."""
     async with empty_database(backend, folder) as database:
         world = World(database, config or KepConfig())
-        await fill(world, keps, employees)
+        await fill(world, keps, employees, at_most)
         yield world
 
 
-async def fill(world: World, keps: int, employees: int) -> None:
+async def fill(world: World, keps: int, employees: int, at_most: int) -> None:
     """Add municipalities, ΚΕΠ, employees with shifts from 08:00 to 14:30, and services."""
     rows: list[Base] = []
     for theme in (Theme.INFORMATION, Theme.BUSINESS, Theme.DISABILITY):
@@ -156,8 +157,11 @@ async def fill(world: World, keps: int, employees: int) -> None:
         await session.flush()
         session.add_all(places)
         await session.flush()
-        for kep in world.keps:
-            staff, shifts = _staff(kep, employees)
+        left = at_most
+        for number, kep in enumerate(world.keps):
+            fair = min(employees, -(-left // (len(world.keps) - number)))
+            staff, shifts = _staff(kep, fair)
+            left -= fair
             session.add_all(staff)
             await session.flush()
             session.add_all(shifts)

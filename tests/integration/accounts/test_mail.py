@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from icalendar import Calendar
 from sqlalchemy import select
 
+from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar
 from signaling.mail.config import Delivery, MailConfig, SmtpSecurity
 from signaling.mail.delivery import MailDelivery
 from signaling.mail.queue import LEASE_S, MailQueue, MailState, pause_after
@@ -163,3 +165,36 @@ async def test_names_cannot_become_headers(tmp_path: Path) -> None:
 
 async def test_pauses_grow_to_a_bound() -> None:
     assert [pause_after(each) for each in (1, 2, 3, 20)] == [30.0, 60.0, 120.0, 14400.0]
+
+
+async def test_calendar_is_an_alternative_that_names_its_method(tmp_path: Path) -> None:
+    """RFC 6047 §2.4, §2.5."""
+    event = CalendarEvent(
+        uid="u1@example.gr", sequence=2, organiser=Party("ΚΕΠ", "kep@example.gr"),
+        attendee=Party('Άννα "Α"\r\nX-EVIL: 1', "anna@dimos.gr"), starts_at=NOW,
+        ends_at=NOW + timedelta(minutes=20), stamp=NOW, summary="Ραντεβού, ΚΕΠ; τώρα",
+        description="", url="http://own.test/", alarm_minutes=(30,),
+    )  # fmt: skip
+    async with post_office("sqlite", tmp_path) as post:
+        async with post.database.write() as session:
+            facts = {"body": "Δήμος", "reason": "Λείπει", "link": "http://own.test/"}
+            post.queue.put_to(
+                session, "anna@dimos.gr", "role_request_refused", facts,
+                calendar=make_calendar(event, Method.CANCEL),
+            )  # fmt: skip
+        await post.delivery.deliver_batch()
+        [message] = post.mailbox.received
+        assert message.get_content_type() == "multipart/alternative"
+        text, calendar = message.iter_parts()
+        assert "Λείπει" in text.get_content()
+        assert calendar.get_content_type() == "text/calendar"
+        assert calendar.get_param("method") == "CANCEL"
+        assert str(calendar.get_param("charset")).lower() == "utf-8"
+        read = Calendar.from_ical(calendar.get_content())
+        [found] = read.walk("VEVENT")
+        assert str(read["METHOD"]) == "CANCEL" and str(found["STATUS"]) == "CANCELLED"
+        assert str(found["UID"]) == "u1@example.gr" and str(found["SEQUENCE"]) == "2"
+        assert str(found["SUMMARY"]) == "Ραντεβού, ΚΕΠ; τώρα" and "X-EVIL" not in found
+        assert found.walk("VALARM") == []  # who is told that it is off is not reminded
+        mail = await post.mail()
+        assert (mail.text, mail.calendar) == ("", None)

@@ -301,3 +301,23 @@ async def test_change_of_the_plan_is_seen_by_the_next_booking(backend: str, tmp_
             await tell_changed(session)
         with pytest.raises(NotOffered):
             await world.booking.book(world.order(vera, at(9)))
+
+
+async def test_constraint_holds_when_the_day_row_lies(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search may be wrong about what is free: then the next employee is tried."""
+    async with kep_world(backend, tmp_path, employees=2) as world:
+        people = await world.citizens(3)
+        first = await world.booking.book(world.order(people[0], at(8)))
+
+        async def nothing_taken(*_: object, **__: object) -> dict[str, int]:
+            return {}
+
+        monkeypatch.setattr("signaling.kep.placing.read_busy", nothing_taken)
+        monkeypatch.setattr("signaling.kep.placing.lock_day", nothing_taken)
+        second = await world.booking.book(world.order(people[1], at(8)))
+        assert second.employee_id != first.employee_id
+        with pytest.raises(SlotGone):
+            await world.booking.book(world.order(people[2], at(8)))
+        assert len(await world.steps()) == 12 and len(await world.appointments()) == 2

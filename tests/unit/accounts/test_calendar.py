@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from icalendar import Calendar, Event
 
-from signaling.mail.calendar import CalendarEvent, Method, Participant, method_of, write_calendar
+from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar, method_of
 from signaling.mail.delivery import compose
 from signaling.storage.models import Mail
 
@@ -17,10 +17,9 @@ EVENT = CalendarEvent(
     starts_at=datetime(2026, 12, 1, 16, 0, tzinfo=UTC),
     ends_at=datetime(2026, 12, 1, 18, 0, tzinfo=UTC),
     summary="Δημοτικό Συμβούλιο", description="1. Θέμα", url="https://meet.example.gr/i/x",
-    organiser=Participant("Μαρία Γραμματέα", "maria@dimos.gr"),
-    attendee=Participant("Νίκος Μέλος", "nikos@dimos.gr"),
-    told_at=datetime(2026, 11, 1, tzinfo=UTC), alarms=(timedelta(minutes=15),),
-    method=Method.REQUEST,
+    organiser=Party("Μαρία Γραμματέα", "maria@dimos.gr"),
+    attendee=Party("Νίκος Μέλος", "nikos@dimos.gr"),
+    stamp=datetime(2026, 11, 1, tzinfo=UTC), alarm_minutes=(15,),
 )  # fmt: skip
 
 
@@ -33,7 +32,7 @@ def read(text: str) -> tuple[Calendar, Event]:
 
 
 def test_request_has_what_a_calendar_needs() -> None:
-    calendar, event = read(write_calendar(EVENT))
+    calendar, event = read(make_calendar(EVENT, Method.REQUEST))
     assert calendar["METHOD"] == "REQUEST"
     assert event["UID"] == EVENT.uid and event["SEQUENCE"] == 2
     assert event.decoded("DTSTART") == EVENT.starts_at
@@ -43,7 +42,7 @@ def test_request_has_what_a_calendar_needs() -> None:
 
 
 def test_cancel_names_the_same_event_and_does_not_ring() -> None:
-    calendar, event = read(write_calendar(replace(EVENT, sequence=3, method=Method.CANCEL)))
+    calendar, event = read(make_calendar(replace(EVENT, sequence=3), Method.CANCEL))
     assert (calendar["METHOD"], event["STATUS"]) == ("CANCEL", "CANCELLED")
     assert (event["UID"], event["SEQUENCE"]) == (EVENT.uid, 3)
     assert event.walk("VALARM") == []
@@ -56,27 +55,27 @@ ATTACK = "x\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:other"
     "attacked", [replace(EVENT, summary=ATTACK), replace(EVENT, description=ATTACK)]
 )
 def test_text_cannot_add_lines_of_its_own(attacked: CalendarEvent) -> None:
-    _, event = read(write_calendar(attacked))
+    _, event = read(make_calendar(attacked, Method.REQUEST))
     assert event["UID"] == EVENT.uid
 
 
 def test_names_cannot_add_lines_or_parameters() -> None:
-    attack = Participant('A";X-EVIL=1:mailto:evil@x\r\nATTENDEE:mailto:evil@x', "a@dimos.gr")
-    _, event = read(write_calendar(replace(EVENT, attendee=attack)))
+    attack = Party('A";X-EVIL=1:mailto:evil@x\r\nATTENDEE:mailto:evil@x', "a@dimos.gr")
+    _, event = read(make_calendar(replace(EVENT, attendee=attack), Method.REQUEST))
     assert event["ATTENDEE"] == "mailto:a@dimos.gr"
     assert "X-EVIL" not in event["ATTENDEE"].params
 
 
 def test_lines_are_at_most_75_octets() -> None:
-    text = write_calendar(replace(EVENT, summary="Συμβούλιο " * 40))
+    text = make_calendar(replace(EVENT, summary="Συμβούλιο " * 40), Method.REQUEST)
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
 
 
 def test_mail_carries_the_entry_with_its_method() -> None:
-    calendar = write_calendar(replace(EVENT, method=Method.CANCEL))
+    calendar = make_calendar(EVENT, Method.CANCEL)
     mail = Mail(
         id="m", recipient="nikos@dimos.gr", subject="Θέμα", text="Κείμενο", calendar=calendar,
-        created_at=EVENT.told_at,
+        created_at=EVENT.stamp,
     )  # fmt: skip
     message = compose(mail, "Synedrion <no-reply@meet.example.gr>")
     part = next(each for each in message.walk() if each.get_content_type() == "text/calendar")

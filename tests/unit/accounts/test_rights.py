@@ -134,3 +134,45 @@ def test_lists_are_limited_as_the_rights_are() -> None:
     assert bodies_of(unit_coordinator, Action.SEE_BODY) == frozenset()
     assert may_somewhere(body_coordinator, Action.SEE_BODY)
     assert not may_somewhere(citizen, Action.SEE_BODY)
+
+
+def test_citizen_sees_and_changes_own_appointments_only() -> None:
+    own, foreign = Target(owner_id="citizen", kep_id="kep"), Target(owner_id="x", kep_id="kep")
+    for action in (Action.SEE_APPOINTMENT, Action.SEE_APPOINTMENT_NEEDS, Action.CHANGE_APPOINTMENT):
+        assert may(citizen, action, own)
+        assert not may(citizen, action, foreign)
+    assert may(citizen, Action.BOOK_APPOINTMENT, Target(owner_id="citizen"))
+    assert not may(citizen, Action.INVITE_TO_APPOINTMENT, own)
+
+
+def test_kep_employee_sees_special_requirements_of_own_kep_only() -> None:
+    employee = Actor("anna", frozenset({HeldRole(AccountRole.KEP_EMPLOYEE, kep_id="kep")}))
+    own, foreign = Target(owner_id="x", kep_id="kep"), Target(owner_id="x", kep_id="other")
+    for action in (
+        Action.SEE_APPOINTMENT,
+        Action.SEE_APPOINTMENT_NEEDS,
+        Action.INVITE_TO_APPOINTMENT,
+    ):
+        assert may(employee, action, own)
+        assert not may(employee, action, foreign)
+        assert not may(employee, action, Target(owner_id="x"))
+    assert not may(employee, Action.CHANGE_APPOINTMENT, own)
+    assert not may(employee, Action.MANAGE_KEPS) and not may(employee, Action.SEE_KEP_BOOKINGS)
+
+
+def test_kep_administrator_sees_use_and_changes_plans_but_no_citizens_data() -> None:
+    manager = Actor("ioanna", frozenset({HeldRole(AccountRole.KEP_ADMINISTRATOR)}))
+    assert may(manager, Action.SEE_KEP_BOOKINGS) and may(manager, Action.MANAGE_KEPS)
+    foreign = Target(owner_id="x", kep_id="kep")
+    for action in (
+        Action.SEE_APPOINTMENT, Action.SEE_APPOINTMENT_NEEDS, Action.CHANGE_APPOINTMENT,
+        Action.INVITE_TO_APPOINTMENT, Action.APPOINT_KEP_ADMINISTRATOR, Action.READ_AUDIT,
+    ):  # fmt: skip
+        assert not may(manager, action, foreign)
+
+
+def test_system_administrator_appoints_kep_administrators_and_is_none() -> None:
+    assert may(administrator, Action.APPOINT_KEP_ADMINISTRATOR)
+    assert may(administrator, Action.END_KEP_ADMINISTRATOR)
+    for action in (Action.MANAGE_KEPS, Action.SEE_KEP_BOOKINGS, Action.SEE_APPOINTMENT_NEEDS):
+        assert not may(administrator, action, Target(owner_id="x", kep_id="kep"))
