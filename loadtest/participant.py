@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from loadtest.agent import Agent
+from loadtest.expectation import Expectation
 from loadtest.media import LAYERS, VOICE
 from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
 from sfu.values import ParticipantInfo, TrackSource, VideoWish
@@ -88,6 +89,8 @@ class Participant:
         self._last_id = 0
         self._replies: dict[int, asyncio.Future[messages.ServerMessage]] = {}
         self._others: dict[str, ParticipantInfo] = {}
+        self._expectation = Expectation()
+        self._expected: dict[str, Any] = {}
         self._me = ""
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
@@ -121,6 +124,9 @@ class Participant:
             each.participant != self._me and each.tracks for each in joined.participants
         )
         self._others |= {each.participant: each for each in joined.participants}
+        self._expectation = Expectation(self._me, joined.audio_streams)
+        for each in joined.participants:
+            self._expectation.note(each)
         self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
         await self._negotiate(ready, joined)
         await self._wish()
@@ -141,6 +147,14 @@ class Participant:
         """Pause or go on sending on `mid`: "mic" or "cam"."""
         self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
 
+    async def mute(self, mid: str, *, muted: bool) -> None:
+        """Tell the room that "mic" or "cam" is muted, or not, and do it."""
+        if not muted:
+            self.publish(mid, is_active=True)
+        await self._request(messages.Mute, source=_SOURCES[mid], muted=muted)
+        if muted:
+            self.publish(mid, is_active=False)
+
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
@@ -153,8 +167,7 @@ class Participant:
             receive_audio=joined.audio_streams,
             receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
         )
-        sources = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
-        tracks = {stream.mid: sources[stream.mid] for stream in streams}
+        tracks = {stream.mid: _SOURCES[stream.mid] for stream in streams}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
         self.times.answered_s = time.monotonic()
@@ -237,6 +250,14 @@ class Participant:
             video = msgspec.convert(wishes, list[VideoWish])
             with contextlib.suppress(JoinFailed):
                 await self._request(messages.Layout, video=video)
+        self._expect()
+
+    def _expect(self) -> None:
+        """Tell the judge what ought to come now, if that changed."""
+        expected = self._expectation.command(self.number, self._wishes)
+        if expected != self._expected and self._has_answer:
+            self._expected = expected
+            self.agent.send(**expected)
 
     async def _read(self) -> None:
         assert self._socket is not None
@@ -263,9 +284,11 @@ class Participant:
                 | messages.ParticipantUpdated(participant=info)
             ):
                 self._others[info.participant] = info
+                self._expectation.note(info)
                 return True
             case messages.ParticipantLeft(participant=participant):
                 self._others.pop(participant, None)
+                self._expectation.forget(participant)
                 return True
             case messages.Error(code=code):
                 self.errors.append(code)
@@ -329,4 +352,5 @@ def _new_ssrc() -> int:
     return secrets.randbelow(2**32 - 1) + 1
 
 
+_SOURCES = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
 _DECODER = msgspec.json.Decoder(messages.ServerMessages)
