@@ -71,11 +71,11 @@ class Agent:
         if not self._process.stdin.is_closing():
             self._process.stdin.write(msgspec.json.encode(command) + b"\n")
 
-    def add(self, participant: int, room: int) -> asyncio.Queue[dict[str, Any]]:
-        """Make a participant; the queue gets its events, `ready` first."""
+    def add(self, participant: int, room: int, **options: Any) -> asyncio.Queue[dict[str, Any]]:
+        """Make a participant; the queue gets its events, `ready` first. `options` of `add`."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._listeners[participant] = queue
-        self.send(command="add", id=participant, room=room)
+        self.send(command="add", id=participant, room=room, **options)
         return queue
 
     def remove(self, participant: int) -> None:

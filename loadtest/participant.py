@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ import msgspec
 
 from loadtest.agent import Agent
 from loadtest.expectation import Expectation
-from loadtest.media import LAYERS, VOICE
+from loadtest.media import LAYERS, VOICE, codec_of
 from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
 from sfu.values import ParticipantInfo, TrackSource, VideoWish
 from signaling import messages
@@ -40,6 +40,20 @@ class Behaviour:
     """Receive-only video m-lines."""
     max_height: int = 720
     """Of each of them."""
+    voice: str = VOICE
+    """The loop it speaks."""
+    screen: str = "video-720"
+    """The loop it shares once it shares its screen."""
+    has_h264: bool = False
+    """Takes H.264 beside VP8; needed to send it."""
+    has_red: bool = False
+    """Sends and takes redundant sound, if the service does."""
+    srtp: str = "all"
+    """Profiles to offer: "all", "aead_aes_128_gcm" or "aes128_cm_sha1_80"."""
+    up: Mapping[str, float] = field(default_factory=dict)
+    """The agent's `LinkSpec` for what it sends; empty is a perfect link."""
+    down: Mapping[str, float] = field(default_factory=dict)
+    """The same for what it receives."""
     role: str = "member"
 
     @classmethod
@@ -91,6 +105,8 @@ class Participant:
         self._others: dict[str, ParticipantInfo] = {}
         self._expectation = Expectation()
         self._expected: dict[str, Any] = {}
+        self._spec: OfferSpec | None = None
+        """Of the last offer."""
         self._me = ""
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
@@ -106,7 +122,14 @@ class Participant:
         Raises:
             JoinFailed: the text names the step.
         """
-        events = self.agent.add(self.number, self.room_number)
+        behaviour = self.behaviour
+        events = self.agent.add(
+            self.number,
+            self.room_number,
+            srtp=behaviour.srtp,
+            up=behaviour.up,
+            down=behaviour.down,
+        )
         ready = await self._step("agent", events.get())
         if ready["event"] != "ready":
             raise JoinFailed(f"agent: {ready.get('reason')}")
@@ -155,6 +178,20 @@ class Participant:
         if muted:
             self.publish(mid, is_active=False)
 
+    async def share_screen(self) -> None:
+        """Offer again, with a screen.
+
+        Raises:
+            JoinFailed: the text names the step.
+        """
+        assert self._spec is not None, "join() first"
+        screen = OfferedStream("scr", "video", (), ((_new_ssrc(), _new_ssrc()),))
+        self._spec = replace(self._spec, later=(screen,))
+        answer = await self._offer(self._spec)
+        sent = self._connect_command(answer, (*self._spec.send, screen))
+        fields = {name: sent[name] for name in ("id", "send", "receive")}
+        self.agent.send(command="renegotiate", **fields)
+
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
@@ -166,13 +203,20 @@ class Participant:
             send=streams,
             receive_audio=joined.audio_streams,
             receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
+            has_h264=self.behaviour.has_h264,
+            has_red=self.behaviour.has_red,
         )
-        tracks = {stream.mid: _SOURCES[stream.mid] for stream in streams}
+        self._spec = spec
+        answer = await self._offer(spec)
+        self.times.answered_s = time.monotonic()
+        self.agent.send(**self._connect_command(answer, streams))
+        self._has_answer = True
+
+    async def _offer(self, spec: OfferSpec) -> Answer:
+        tracks = {stream.mid: _SOURCES[stream.mid] for stream in (*spec.send, *spec.later)}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
-        self.times.answered_s = time.monotonic()
-        self.agent.send(**self._connect_command(parse_answer(reply.sdp), streams))
-        self._has_answer = True
+        return parse_answer(reply.sdp)
 
     def _streams(self) -> tuple[OfferedStream, ...]:
         streams = []
@@ -196,14 +240,7 @@ class Participant:
             "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
             "send": [self._sent(answer, stream) for stream in streams],
             "receive": [
-                {
-                    "mid": media.mid,
-                    "kind": media.kind,
-                    "ssrc": media.ssrc,
-                    "rtx_ssrc": media.rtx_ssrc,
-                    "has_nack": any(word == "nack" for _, word in media.feedback),
-                    "extensions": media.extensions,
-                }
+                media.receive_command()
                 for media in answer.media
                 if media.direction == "sendonly" and media.ssrc is not None
             ],
@@ -211,19 +248,26 @@ class Participant:
 
     def _sent(self, answer: Answer, stream: OfferedStream) -> dict[str, Any]:
         media = answer.by_mid(stream.mid)
-        codec = "opus" if stream.kind == "audio" else "vp8"
+        behaviour = self.behaviour
+        loops = {
+            "mic": (behaviour.voice,),
+            "cam": behaviour.video_layers,
+            "scr": (behaviour.screen,),
+        }[stream.mid]
+        codec = codec_of(loops[0])
         payload_type = media.payload_types.get(codec)
         if media.direction != "recvonly" or payload_type is None:
             raise JoinFailed(f"answer: the server does not take {codec} on {stream.mid}")
         if stream.rids and media.rids != stream.rids:
             raise JoinFailed(f"answer: offered rids {stream.rids}, answered {media.rids}")
-        loops = [VOICE] if stream.kind == "audio" else self.behaviour.video_layers
         rids: Sequence[str | None] = stream.rids or [None]
         return {
             "mid": stream.mid,
             "kind": stream.kind,
+            "source": _SOURCES[stream.mid],
             "payload_type": payload_type,
             "rtx_payload_type": media.rtx.get(payload_type),
+            "red_payload_type": media.payload_types.get("red"),
             "extensions": media.extensions,
             "encodings": [
                 {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
@@ -234,16 +278,22 @@ class Participant:
     # ---- following the room
 
     async def _wish(self) -> None:
-        """Ask for the cameras of the first others, each on an m-line of its own."""
-        cameras = [
-            other.participant
+        """Ask for screens, then the cameras, of the first others: each on an m-line of its own."""
+        wanted = [
+            (other.participant, source)
+            for source in (TrackSource.SCREEN, TrackSource.CAMERA)
             for other in self._others.values()
             if other.participant != self._me
-            and any(track.source is TrackSource.CAMERA for track in other.tracks)
+            and any(track.source is source for track in other.tracks)
         ]
         wishes = [
-            {"mid": f"v{index}", "participant": who, "max_height": self.behaviour.max_height}
-            for index, who in enumerate(cameras[: self.behaviour.shows_video])
+            {
+                "mid": f"v{index}",
+                "participant": who,
+                "source": source,
+                "max_height": self.behaviour.max_height,
+            }
+            for index, (who, source) in enumerate(wanted[: self.behaviour.shows_video])
         ]
         if wishes != self._wishes and self._has_answer:
             self._wishes = wishes
@@ -352,5 +402,10 @@ def _new_ssrc() -> int:
     return secrets.randbelow(2**32 - 1) + 1
 
 
-_SOURCES = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
+_SOURCES = {
+    "mic": TrackSource.MICROPHONE,
+    "cam": TrackSource.CAMERA,
+    "scr": TrackSource.SCREEN,
+}
+"""Our mid → what it carries."""
 _DECODER = msgspec.json.Decoder(messages.ServerMessages)

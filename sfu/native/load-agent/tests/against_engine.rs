@@ -164,6 +164,7 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
             is_keyframe,
             minus_dbov: 127,
             data,
+            rest_ms: 0,
             parts: vec![],
         }
     };
@@ -173,6 +174,7 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
         is_keyframe: true,
         minus_dbov: 30,
         data: vec![0x78; 60],
+        rest_ms: 0,
         parts: vec![],
     };
     let video = MediaLoop {
