@@ -92,6 +92,8 @@ class Participant:
     times: JoinTimes = field(default_factory=JoinTimes)
     had_company: bool = False
     """Somebody was in the room already: the wait for media is the server's, not for people."""
+    srtp_profile: str = ""
+    """As the server chose it."""
     failure: str | None = None
     """Why it is of no more use."""
     errors: list[str] = field(default_factory=list)
@@ -351,6 +353,7 @@ class Participant:
             event = await events.get()
             if event["event"] == "connected":
                 self.times.connected_s = event["at_us"] / 1e6
+                self.srtp_profile = event["profile"]
                 self.connected.set()
             elif event["event"] == "first_media" and not self.first_media.is_set():
                 self.times.first_media_s = event["at_us"] / 1e6

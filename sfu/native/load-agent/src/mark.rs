@@ -23,7 +23,7 @@ pub struct Mark {
     pub encoding: u8,
     /// Counts what the track sent from 0, what is silent left out; equal in all encodings.
     pub frame: u32,
-    /// How long the track has been muted, or silent (DTX), so far: such pauses are nobody's fault.
+    /// How long the track has been muted, silent (DTX) or late so far: such pauses are not the server's fault.
     pub idle_ms: u32,
     /// Height of the picture, 0 for sound.
     pub height: u16,

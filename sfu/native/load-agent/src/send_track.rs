@@ -223,6 +223,8 @@ impl SendTrack {
         context: &mut SendContext<'_>,
     ) {
         let elapsed = captured.since(self.started);
+        // By when it leaves, not by when it was due: the agent's own lateness is nobody's freeze either.
+        let since_start = context.now.since(self.started);
         let sent_time = u64::from(self.frame) * self.interval;
         let encoding = &mut self.encodings[index];
         let mark = Mark {
@@ -231,7 +233,7 @@ impl SendTrack {
             track: self.track,
             encoding: if is_silent { SILENT } else { encoding.index },
             frame: self.frame,
-            idle_ms: (elapsed.saturating_sub(sent_time) / MILLISECOND) as u32,
+            idle_ms: (since_start.saturating_sub(sent_time) / MILLISECOND) as u32,
             height: encoding.media.height,
             rest_ms: if self.minus_dbov == Some(127) {
                 u16::MAX
