@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from loadtest.agent import Agent
-from loadtest.media import LAYERS, VOICE
+from loadtest.expectation import Expectation
+from loadtest.media import LAYERS, VOICE, codec_of
 from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
 from sfu.values import Encryption, ParticipantInfo, TrackSource, VideoWish
 from signaling import messages
@@ -39,6 +40,20 @@ class Behaviour:
     """Receive-only video m-lines."""
     max_height: int = 720
     """Of each of them."""
+    voice: str = VOICE
+    """The loop it speaks."""
+    screen: str = "video-720"
+    """The loop it shares once it shares its screen."""
+    has_h264: bool = False
+    """Takes H.264 beside VP8; needed to send it."""
+    has_red: bool = False
+    """Sends and takes redundant sound, if the service does."""
+    srtp: str = "all"
+    """Profiles to offer: "all", "aead_aes_128_gcm" or "aes128_cm_sha1_80"."""
+    up: Mapping[str, float] = field(default_factory=dict)
+    """The agent's `LinkSpec` for what it sends; empty is a perfect link."""
+    down: Mapping[str, float] = field(default_factory=dict)
+    """The same for what it receives."""
     role: str = "member"
 
     @classmethod
@@ -77,6 +92,8 @@ class Participant:
     times: JoinTimes = field(default_factory=JoinTimes)
     had_company: bool = False
     """Somebody was in the room already: the wait for media is the server's, not for people."""
+    srtp_profile: str = ""
+    """As the server chose it."""
     failure: str | None = None
     """Why it is of no more use."""
     errors: list[str] = field(default_factory=list)
@@ -88,6 +105,10 @@ class Participant:
         self._last_id = 0
         self._replies: dict[int, asyncio.Future[messages.ServerMessage]] = {}
         self._others: dict[str, ParticipantInfo] = {}
+        self._expectation = Expectation()
+        self._expected: dict[str, Any] = {}
+        self._spec: OfferSpec | None = None
+        """Of the last offer."""
         self._me = ""
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
@@ -103,7 +124,14 @@ class Participant:
         Raises:
             JoinFailed: the text names the step.
         """
-        events = self.agent.add(self.number, self.room_number)
+        behaviour = self.behaviour
+        events = self.agent.add(
+            self.number,
+            self.room_number,
+            srtp=behaviour.srtp,
+            up=behaviour.up,
+            down=behaviour.down,
+        )
         ready = await self._step("agent", events.get())
         if ready["event"] != "ready":
             raise JoinFailed(f"agent: {ready.get('reason')}")
@@ -122,6 +150,9 @@ class Participant:
             each.participant != self._me and each.tracks for each in joined.participants
         )
         self._others |= {each.participant: each for each in joined.participants}
+        self._expectation = Expectation(self._me, joined.audio_streams)
+        for each in joined.participants:
+            self._expectation.note(each)
         self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
         await self._negotiate(ready, joined)
         await self._wish()
@@ -142,6 +173,28 @@ class Participant:
         """Pause or go on sending on `mid`: "mic" or "cam"."""
         self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
 
+    async def mute(self, mid: str, *, muted: bool) -> None:
+        """Tell the room that "mic" or "cam" is muted, or not, and do it."""
+        if not muted:
+            self.publish(mid, is_active=True)
+        await self._request(messages.Mute, source=_SOURCES[mid], muted=muted)
+        if muted:
+            self.publish(mid, is_active=False)
+
+    async def share_screen(self) -> None:
+        """Offer again, with a screen.
+
+        Raises:
+            JoinFailed: the text names the step.
+        """
+        assert self._spec is not None, "join() first"
+        screen = OfferedStream("scr", "video", (), ((_new_ssrc(), _new_ssrc()),))
+        self._spec = replace(self._spec, later=(screen,))
+        answer = await self._offer(self._spec)
+        sent = self._connect_command(answer, (*self._spec.send, screen))
+        fields = {name: sent[name] for name in ("id", "send", "receive")}
+        self.agent.send(command="renegotiate", **fields)
+
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
@@ -153,14 +206,20 @@ class Participant:
             send=streams,
             receive_audio=joined.audio_streams,
             receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
+            has_h264=self.behaviour.has_h264,
+            has_red=self.behaviour.has_red,
         )
-        sources = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
-        tracks = {stream.mid: sources[stream.mid] for stream in streams}
+        self._spec = spec
+        answer = await self._offer(spec)
+        self.times.answered_s = time.monotonic()
+        self.agent.send(**self._connect_command(answer, streams))
+        self._has_answer = True
+
+    async def _offer(self, spec: OfferSpec) -> Answer:
+        tracks = {stream.mid: _SOURCES[stream.mid] for stream in (*spec.send, *spec.later)}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
-        self.times.answered_s = time.monotonic()
-        self.agent.send(**self._connect_command(parse_answer(reply.sdp), streams))
-        self._has_answer = True
+        return parse_answer(reply.sdp)
 
     def _streams(self) -> tuple[OfferedStream, ...]:
         streams = []
@@ -184,14 +243,7 @@ class Participant:
             "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
             "send": [self._sent(answer, stream) for stream in streams],
             "receive": [
-                {
-                    "mid": media.mid,
-                    "kind": media.kind,
-                    "ssrc": media.ssrc,
-                    "rtx_ssrc": media.rtx_ssrc,
-                    "has_nack": any(word == "nack" for _, word in media.feedback),
-                    "extensions": media.extensions,
-                }
+                media.receive_command()
                 for media in answer.media
                 if media.direction == "sendonly" and media.ssrc is not None
             ],
@@ -199,19 +251,26 @@ class Participant:
 
     def _sent(self, answer: Answer, stream: OfferedStream) -> dict[str, Any]:
         media = answer.by_mid(stream.mid)
-        codec = "opus" if stream.kind == "audio" else "vp8"
+        behaviour = self.behaviour
+        loops = {
+            "mic": (behaviour.voice,),
+            "cam": behaviour.video_layers,
+            "scr": (behaviour.screen,),
+        }[stream.mid]
+        codec = codec_of(loops[0])
         payload_type = media.payload_types.get(codec)
         if media.direction != "recvonly" or payload_type is None:
             raise JoinFailed(f"answer: the server does not take {codec} on {stream.mid}")
         if stream.rids and media.rids != stream.rids:
             raise JoinFailed(f"answer: offered rids {stream.rids}, answered {media.rids}")
-        loops = [VOICE] if stream.kind == "audio" else self.behaviour.video_layers
         rids: Sequence[str | None] = stream.rids or [None]
         return {
             "mid": stream.mid,
             "kind": stream.kind,
+            "source": _SOURCES[stream.mid],
             "payload_type": payload_type,
             "rtx_payload_type": media.rtx.get(payload_type),
+            "red_payload_type": media.payload_types.get("red"),
             "extensions": media.extensions,
             "encodings": [
                 {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
@@ -222,22 +281,36 @@ class Participant:
     # ---- following the room
 
     async def _wish(self) -> None:
-        """Ask for the cameras of the first others, each on an m-line of its own."""
-        cameras = [
-            other.participant
+        """Ask for screens, then the cameras, of the first others: each on an m-line of its own."""
+        wanted = [
+            (other.participant, source)
+            for source in (TrackSource.SCREEN, TrackSource.CAMERA)
             for other in self._others.values()
             if other.participant != self._me
-            and any(track.source is TrackSource.CAMERA for track in other.tracks)
+            and any(track.source is source for track in other.tracks)
         ]
         wishes = [
-            {"mid": f"v{index}", "participant": who, "max_height": self.behaviour.max_height}
-            for index, who in enumerate(cameras[: self.behaviour.shows_video])
+            {
+                "mid": f"v{index}",
+                "participant": who,
+                "source": source,
+                "max_height": self.behaviour.max_height,
+            }
+            for index, (who, source) in enumerate(wanted[: self.behaviour.shows_video])
         ]
         if wishes != self._wishes and self._has_answer:
             self._wishes = wishes
             video = msgspec.convert(wishes, list[VideoWish])
             with contextlib.suppress(JoinFailed):
                 await self._request(messages.Layout, video=video)
+        self._expect()
+
+    def _expect(self) -> None:
+        """Tell the judge what ought to come now, if that changed."""
+        expected = self._expectation.command(self.number, self._wishes)
+        if expected != self._expected and self._has_answer:
+            self._expected = expected
+            self.agent.send(**expected)
 
     async def _read(self) -> None:
         assert self._socket is not None
@@ -264,9 +337,11 @@ class Participant:
                 | messages.ParticipantUpdated(participant=info)
             ):
                 self._others[info.participant] = info
+                self._expectation.note(info)
                 return True
             case messages.ParticipantLeft(participant=participant):
                 self._others.pop(participant, None)
+                self._expectation.forget(participant)
                 return True
             case messages.Error(code=code):
                 self.errors.append(code)
@@ -279,6 +354,7 @@ class Participant:
             event = await events.get()
             if event["event"] == "connected":
                 self.times.connected_s = event["at_us"] / 1e6
+                self.srtp_profile = event["profile"]
                 self.connected.set()
             elif event["event"] == "first_media" and not self.first_media.is_set():
                 self.times.first_media_s = event["at_us"] / 1e6
@@ -330,4 +406,10 @@ def _new_ssrc() -> int:
     return secrets.randbelow(2**32 - 1) + 1
 
 
+_SOURCES = {
+    "mic": TrackSource.MICROPHONE,
+    "cam": TrackSource.CAMERA,
+    "scr": TrackSource.SCREEN,
+}
+"""Our mid → what it carries."""
 _DECODER = msgspec.json.Decoder(messages.ServerMessages)
