@@ -14,6 +14,12 @@ from signaling.clock import Clock
 from signaling.demo import DemoSettings, DemoTokens
 from signaling.health import Health
 from signaling.limits import OutgoingLimits, SessionLimits
+from signaling.loadtest_entrance import (
+    TOKEN_BURST,
+    TOKENS_PER_SECOND,
+    LoadTestEntrance,
+    LoadTestSettings,
+)
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
 from signaling.pages import Pages, WebFolders
@@ -44,6 +50,8 @@ class AppSettings:
     outgoing_limits: OutgoingLimits
     max_video_streams: int
     """Receive-only video m-lines that clients are told they may offer."""
+    loadtest: LoadTestSettings | None = None
+    """None: there is no entrance for load tests."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +95,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
-    if settings.demo is not None:
-        tokens = DemoTokens(
-            settings.demo,
-            parts.key,
-            rooms,
-            clock=parts.clock,
-            randomness=parts.randomness,
-            address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
-        )
-        app.router.add_post("/api/v1/demo/tokens", tokens.handle)
+    _add_token_routes(app, settings, parts)
     if accounts is not None:
         accounts.add_routes(
             app, renderer, lambda request: str(_address_of(request, settings.trusted_proxies))
@@ -109,6 +108,33 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
 
     app.on_shutdown.append(say_goodbye)
     return app
+
+
+def _add_token_routes(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
+    """Add the entrances that hand out room tokens, where there are such."""
+
+    def tokens_for(demo: DemoSettings) -> DemoTokens:
+        return DemoTokens(
+            demo,
+            parts.key,
+            parts.directory.rooms,
+            clock=parts.clock,
+            randomness=parts.randomness,
+            address_of=lambda request: str(_address_of(request, settings.trusted_proxies)),
+        )
+
+    if settings.demo is not None:
+        app.router.add_post("/api/v1/demo/tokens", tokens_for(settings.demo).handle)
+    if settings.loadtest is not None:
+        tokens = DemoSettings(
+            rooms=frozenset(each.room for each in settings.loadtest.rooms),
+            token_burst=TOKEN_BURST,
+            token_rate=TOKENS_PER_SECOND,
+            origins=settings.loadtest.origins,
+        )
+        entrance = LoadTestEntrance(settings.loadtest, tokens_for(tokens))
+        app.router.add_get("/api/v1/loadtest", entrance.describe)
+        app.router.add_post("/api/v1/loadtest/tokens", entrance.tokens)
 
 
 def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:

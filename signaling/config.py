@@ -18,6 +18,7 @@ from sfu.values import RoomClass
 from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.identity.config import IdentityConfig, identity_problems
+from signaling.loadtest_rooms import LoadTestConfig, loadtest_problems
 from signaling.mail.config import MailConfig, mail_problems
 from signaling.storage.config import StorageConfig, storage_problems
 from signaling.tokens import IDENTIFIER
@@ -102,6 +103,8 @@ class Config:
     """Media workers, at least one. The first has `media.first_port`, each further the next."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
+    loadtest: LoadTestConfig = field(default_factory=LoadTestConfig)
+    """Rooms for load tests."""
     secrets_folder: str = ""
     """Folder with one file per secret, its name the file's. Empty: no secret is configured."""
     storage: StorageConfig = field(default_factory=StorageConfig)
@@ -209,6 +212,7 @@ def find_problems(config: Config) -> list[str]:
         *_http_problems(config.http),
         *_worker_problems(config),
         *_demo_problems(config),
+        *_loadtest_problems(config),
         *_log_problems(config.log),
         *storage_problems(config.storage),
         *accounts_problems(config.accounts),
@@ -275,6 +279,11 @@ def _demo_problems(config: Config) -> list[str]:
     if config.demo.token_burst < 1 or config.demo.tokens_per_second <= 0:
         problems.append("demo.token_burst, demo.tokens_per_second: must be above 0")
     return problems
+
+
+def _loadtest_problems(config: Config) -> list[str]:
+    classes = frozenset(worker.room_class for worker in config.workers)
+    return loadtest_problems(config.loadtest, classes, config.is_public)
 
 
 def _log_problems(log: LogConfig) -> list[str]:
