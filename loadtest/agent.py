@@ -39,6 +39,8 @@ class Agent:
         self.wrong_sources: list[dict[str, Any]] = []
         """Every frame that must not have arrived where it did."""
         self.refusals: list[str] = []
+        self.has_ended = asyncio.Event()
+        """The process is gone, for whatever reason."""
 
     async def start(self, loops: Mapping[str, Path]) -> None:
         """Start the process and have it read `loops`.
@@ -52,6 +54,7 @@ class Agent:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
+            process_group=0,  # Ctrl-C is for us: the agent has a report to give yet
         )
         self._reader = asyncio.create_task(self._read(), name="load-agent-events")
         for name, path in loops.items():
@@ -69,11 +72,11 @@ class Agent:
         if not self._process.stdin.is_closing():
             self._process.stdin.write(msgspec.json.encode(command) + b"\n")
 
-    def add(self, participant: int, room: int) -> asyncio.Queue[dict[str, Any]]:
-        """Make a participant; the queue gets its events, `ready` first."""
+    def add(self, participant: int, room: int, **options: Any) -> asyncio.Queue[dict[str, Any]]:
+        """Make a participant; the queue gets its events, `ready` first. `options` of `add`."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._listeners[participant] = queue
-        self.send(command="add", id=participant, room=room)
+        self.send(command="add", id=participant, room=room, **options)
         return queue
 
     def remove(self, participant: int) -> None:
@@ -118,6 +121,7 @@ class Agent:
             async for line in self._process.stdout:
                 self._handle(msgspec.json.decode(line))
         finally:
+            self.has_ended.set()
             # Nobody may wait for a dead process.
             for participant, queue in self._listeners.items():
                 queue.put_nowait(

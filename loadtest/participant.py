@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from loadtest.agent import Agent
-from loadtest.media import LAYERS, VOICE
-from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
+from loadtest.negotiation import (
+    MIDS,
+    SOURCES,
+    Behaviour,
+    UnusableAnswer,
+    connect_command,
+    offered_streams,
+)
+from loadtest.sdp import BadAnswer, OfferSpec, parse_answer, write_offer
 from sfu.values import ParticipantInfo, TrackSource, VideoWish
 from signaling import messages
 
 JOIN_TIMEOUT_S = 15.0
 """Each step of a join."""
-RIDS = ("l", "m", "h")
+LAYOUT_INTERVAL_S = 0.2
+"""Wishes are sent at most so often, as the page does: a roster of hundreds changes many times a second."""
 
 
 class JoinFailed(Exception):
     """The participant did not get in; the text says at which step and why."""
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """What a participant sends and shows."""
-
-    sends_audio: bool = True
-    video_layers: tuple[str, ...] = ()
-    """Loops it sends, smallest first: one is a single stream, several are simulcast."""
-    shows_video: int = 1
-    """Receive-only video m-lines."""
-    max_height: int = 720
-    """Of each of them."""
-    role: str = "member"
-
-    @classmethod
-    def simulcast(cls, shows_video: int, role: str = "member") -> Behaviour:
-        """Return one that sends all three layers."""
-        layers = tuple(layer.name for layer in LAYERS)
-        return cls(video_layers=layers, shows_video=shows_video, role=role)
 
 
 @dataclass
@@ -75,6 +63,10 @@ class Participant:
     http: aiohttp.ClientSession
     url: str
     times: JoinTimes = field(default_factory=JoinTimes)
+    is_in: bool = False
+    """Joined, and neither left nor failed."""
+    was_in: bool = False
+    """Joined at some time."""
     had_company: bool = False
     """Somebody was in the room already: the wait for media is the server's, not for people."""
     failure: str | None = None
@@ -87,11 +79,16 @@ class Participant:
         self._tasks: list[asyncio.Task[None]] = []
         self._last_id = 0
         self._replies: dict[int, asyncio.Future[messages.ServerMessage]] = {}
-        self._others: dict[str, ParticipantInfo] = {}
+        self._cameras: dict[str, None] = {}
+        """Others who offer one, in the order they did."""
+        self._screens: dict[str, None] = {}
         self._me = ""
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
-        self._is_leaving = False
+        self._wants_layout = asyncio.Event()
+        self._sending: set[TrackSource] = set()
+        self.has_left = False
+        """It left, or is about to."""
         self.first_media = asyncio.Event()
         """It got media, or failed: nobody waits for the failed."""
         self.connected = asyncio.Event()
@@ -103,7 +100,9 @@ class Participant:
         Raises:
             JoinFailed: the text names the step.
         """
-        events = self.agent.add(self.number, self.room_number)
+        behaviour = self.behaviour
+        links = {"up": behaviour.up, "down": behaviour.down} if behaviour.up else {}
+        events = self.agent.add(self.number, self.room_number, **links)
         ready = await self._step("agent", events.get())
         if ready["event"] != "ready":
             raise JoinFailed(f"agent: {ready.get('reason')}")
@@ -120,31 +119,56 @@ class Participant:
         self.had_company = any(
             each.participant != self._me and each.tracks for each in joined.participants
         )
-        self._others |= {each.participant: each for each in joined.participants}
+        for each in joined.participants:
+            self._note(each)
         self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
         await self._negotiate(ready, joined)
+        self.is_in = self.was_in = self.failure is None
         await self._wish()
+        self._tasks.append(asyncio.create_task(self._keep_wishing()))
 
     async def leave(self) -> None:
         """Leave for good."""
-        self._is_leaving = True
+        self.has_left = True
+        self.is_in = False
         if self._socket is not None and not self._socket.closed:
-            with contextlib.suppress(JoinFailed, ConnectionError):
-                await self._request(messages.Leave)
+            if self.failure is None:
+                with contextlib.suppress(JoinFailed, ConnectionError):
+                    await self._request(messages.Leave)
             await self._socket.close()
         self.agent.remove(self.number)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def publish(self, mid: str, *, is_active: bool) -> None:
-        """Pause or go on sending on `mid`: "mic" or "cam"."""
-        self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
+    async def mute(self, source: TrackSource, *, muted: bool) -> None:
+        """Stop or go on sending `source`, and tell the room."""
+        if not self.is_in:
+            return
+        self.agent.send(command="publish", id=self.number, mid=MIDS[source], is_active=not muted)
+        (self._sending.discard if muted else self._sending.add)(source)
+        with contextlib.suppress(JoinFailed, ConnectionError):
+            await self._request(messages.Mute, source=source, muted=muted)
+
+    @property
+    def sending(self) -> frozenset[TrackSource]:
+        """What it sends now."""
+        return frozenset(self._sending)
+
+    def expects(self, mid: str, sending: Collection[TrackSource]) -> bool:
+        """Return whether something is due on the m-line `mid` of whom sends `sending`.
+
+        Sound is not: its three m-lines follow who speaks, and one that is not needed rests.
+        """
+        wish = next((each for each in self._wishes if each["mid"] == mid), None)
+        if wish is None or wish.get("speaker"):
+            return False
+        return wish.get("source", TrackSource.CAMERA) in sending
 
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
-        streams = self._streams()
+        streams = offered_streams(self.behaviour)
         spec = OfferSpec(
             ice_ufrag=ready["ice_ufrag"],
             ice_pwd=ready["ice_pwd"],
@@ -153,94 +177,71 @@ class Participant:
             receive_audio=joined.audio_streams,
             receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
         )
-        sources = {"mic": TrackSource.MICROPHONE, "cam": TrackSource.CAMERA}
-        tracks = {stream.mid: sources[stream.mid] for stream in streams}
+        tracks = {stream.mid: SOURCES[stream.mid] for stream in streams}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
         self.times.answered_s = time.monotonic()
-        self.agent.send(**self._connect_command(parse_answer(reply.sdp), streams))
+        try:
+            answer = parse_answer(reply.sdp)
+            command = connect_command(self.number, answer, streams, self.behaviour)
+        except (BadAnswer, UnusableAnswer) as error:
+            raise JoinFailed(f"answer: {error}") from error
+        self.agent.send(**command)
         self._has_answer = True
-
-    def _streams(self) -> tuple[OfferedStream, ...]:
-        streams = []
-        if self.behaviour.sends_audio:
-            streams.append(OfferedStream("mic", "audio", ssrcs=((_new_ssrc(), None),)))
-        layers = self.behaviour.video_layers
-        if layers:
-            ssrcs = tuple((_new_ssrc(), _new_ssrc()) for _ in layers)
-            rids = RIDS[: len(layers)] if len(layers) > 1 else ()
-            streams.append(OfferedStream("cam", "video", rids, ssrcs))
-        return tuple(streams)
-
-    def _connect_command(self, answer: Answer, streams: Sequence[OfferedStream]) -> dict[str, Any]:
-        return {
-            "command": "connect",
-            "id": self.number,
-            "ice_ufrag": answer.ice_ufrag,
-            "ice_pwd": answer.ice_pwd,
-            "fingerprint": answer.fingerprint,
-            # The agent's sockets are IPv4 unless it was told otherwise.
-            "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
-            "send": [self._sent(answer, stream) for stream in streams],
-            "receive": [
-                {
-                    "mid": media.mid,
-                    "kind": media.kind,
-                    "ssrc": media.ssrc,
-                    "rtx_ssrc": media.rtx_ssrc,
-                    "has_nack": any(word == "nack" for _, word in media.feedback),
-                    "extensions": media.extensions,
-                }
-                for media in answer.media
-                if media.direction == "sendonly" and media.ssrc is not None
-            ],
-        }
-
-    def _sent(self, answer: Answer, stream: OfferedStream) -> dict[str, Any]:
-        media = answer.by_mid(stream.mid)
-        codec = "opus" if stream.kind == "audio" else "vp8"
-        payload_type = media.payload_types.get(codec)
-        if media.direction != "recvonly" or payload_type is None:
-            raise JoinFailed(f"answer: the server does not take {codec} on {stream.mid}")
-        if stream.rids and media.rids != stream.rids:
-            raise JoinFailed(f"answer: offered rids {stream.rids}, answered {media.rids}")
-        loops = [VOICE] if stream.kind == "audio" else self.behaviour.video_layers
-        rids: Sequence[str | None] = stream.rids or [None]
-        return {
-            "mid": stream.mid,
-            "kind": stream.kind,
-            "payload_type": payload_type,
-            "rtx_payload_type": media.rtx.get(payload_type),
-            "extensions": media.extensions,
-            "encodings": [
-                {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
-                for rid, (ssrc, rtx_ssrc), loop in zip(rids, stream.ssrcs, loops, strict=True)
-            ],
-        }
+        off = set(self.behaviour.muted)
+        if self.behaviour.shares_screen:
+            off.add(TrackSource.SCREEN)
+        self._sending = {SOURCES[stream.mid] for stream in streams} - off
+        for source in sorted(off):
+            await self._request(messages.Mute, source=source, muted=True)
 
     # ---- following the room
 
     async def _wish(self) -> None:
-        """Ask for the cameras of the first others, each on an m-line of its own."""
-        cameras = [
-            other.participant
-            for other in self._others.values()
-            if other.participant != self._me
-            and any(track.source is TrackSource.CAMERA for track in other.tracks)
+        """Ask for what there is to see: a screen, who speaks, then the first cameras."""
+        wanted: list[dict[str, Any]] = [
+            {"participant": who, "source": TrackSource.SCREEN} for who in islice(self._screens, 1)
         ]
+        if self.behaviour.shows_speaker:
+            wanted.append({"speaker": True})
+        room = max(0, self.behaviour.shows_video - len(wanted))
+        wanted += [{"participant": who} for who in islice(self._cameras, room)]
         wishes = [
-            {"mid": f"v{index}", "participant": who, "max_height": self.behaviour.max_height}
-            for index, who in enumerate(cameras[: self.behaviour.shows_video])
+            {"mid": f"v{index}", "max_height": self.behaviour.max_height, **wish}
+            for index, wish in enumerate(wanted[: self.behaviour.shows_video])
         ]
         if wishes != self._wishes and self._has_answer:
             self._wishes = wishes
             video = msgspec.convert(wishes, list[VideoWish])
-            with contextlib.suppress(JoinFailed):
+            with contextlib.suppress(JoinFailed, ConnectionError):
                 await self._request(messages.Layout, video=video)
+
+    async def _keep_wishing(self) -> None:
+        while True:
+            await self._wants_layout.wait()
+            self._wants_layout.clear()
+            await self._wish()
+            await asyncio.sleep(LAYOUT_INTERVAL_S)
+
+    def _note(self, info: ParticipantInfo) -> None:
+        """Remember whether there is a picture of somebody; ask for it soon if that is new."""
+        if info.participant == self._me:
+            return
+        sources = {track.source: not track.is_muted for track in info.tracks}
+        self._list(self._cameras, info.participant, TrackSource.CAMERA in sources)
+        self._list(self._screens, info.participant, sources.get(TrackSource.SCREEN, False))
+
+    def _list(self, pictures: dict[str, None], participant: str, is_there: bool) -> None:
+        if is_there == (participant in pictures):
+            return
+        if is_there:
+            pictures[participant] = None
+        else:
+            del pictures[participant]
+        self._wants_layout.set()
 
     async def _read(self) -> None:
         assert self._socket is not None
-        background: set[asyncio.Task[None]] = set()
         async for frame in self._socket:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 break
@@ -248,30 +249,25 @@ class Participant:
             reply = self._replies.pop(getattr(message, "id", None) or 0, None)
             if reply is not None and not reply.done():
                 reply.set_result(message)
-            if self._handle(message):
-                task = asyncio.create_task(self._wish())
-                background.add(task)
-                task.add_done_callback(background.discard)
-        if not self._is_leaving:
+            self._handle(message)
+        if not self.has_left:
             self._fail(f"the socket was closed ({self._socket.close_code})")
+        self._fail_requests("the socket was closed")
 
-    def _handle(self, message: messages.ServerMessage) -> bool:
-        """Take a message; tell whether who can be shown may have changed."""
+    def _handle(self, message: messages.ServerMessage) -> None:
         match message:
             case (
                 messages.ParticipantJoined(participant=info)
                 | messages.ParticipantUpdated(participant=info)
             ):
-                self._others[info.participant] = info
-                return True
+                self._note(info)
             case messages.ParticipantLeft(participant=participant):
-                self._others.pop(participant, None)
-                return True
+                self._list(self._cameras, participant, False)
+                self._list(self._screens, participant, False)
             case messages.Error(code=code):
                 self.errors.append(code)
             case messages.MediaLost() | messages.Kicked() | messages.RoomClosed():
                 self._fail(type(message).__name__)
-        return False
 
     async def _follow_agent(self, events: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
@@ -287,8 +283,12 @@ class Participant:
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
+        self.is_in = False
         self.connected.set()
         self.first_media.set()
+        self._fail_requests(reason)
+
+    def _fail_requests(self, reason: str) -> None:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(JoinFailed(reason))
@@ -323,10 +323,6 @@ class Participant:
             raise JoinFailed(f"{name}: no answer within {JOIN_TIMEOUT_S:.0f} s") from None
         except aiohttp.ClientError as error:
             raise JoinFailed(f"{name}: {error}") from error
-
-
-def _new_ssrc() -> int:
-    return secrets.randbelow(2**32 - 1) + 1
 
 
 _DECODER = msgspec.json.Decoder(messages.ServerMessages)
