@@ -17,7 +17,7 @@ STOP_TIMEOUT_S = 5.0
 REPORT_TIMEOUT_S = 30.0
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """LIMIT: one event: a report of ten thousand participants has about 20 MB."""
-EVENTS_OF_ONE = frozenset({"ready", "connected", "first_media", "failed", "wrong_source"})
+EVENTS_OF_ONE = frozenset({"ready", "connected", "first_media", "failed", "wrong_source", "silent"})
 
 
 class AgentFailed(Exception):
@@ -37,7 +37,9 @@ class Agent:
         self.statistics: dict[str, Any] = {}
         """The newest, at most a second old."""
         self.wrong_sources: list[dict[str, Any]] = []
-        """Every frame that must not have arrived where it did."""
+        """Frames that must not have arrived where they did: one event for each run of them."""
+        self.silences: list[dict[str, Any]] = []
+        """Who was wished for and neither seen nor heard for over 2 s: one event for each time."""
         self.refusals: list[str] = []
         self.has_ended = asyncio.Event()
         """The process is gone, for whatever reason."""
@@ -133,6 +135,8 @@ class Agent:
         kind = event["event"]
         if kind == "wrong_source":
             self.wrong_sources.append(event)
+        elif kind == "silent":
+            self.silences.append(event)
         if kind in EVENTS_OF_ONE:
             queue = self._listeners.get(event["id"])
             if queue is not None:

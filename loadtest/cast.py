@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from loadtest.agent import Agent
+from loadtest.expectation import name_of
 from loadtest.media import prepare_loops
 from loadtest.negotiation import Behaviour
 from loadtest.participant import JoinFailed, Participant
@@ -71,7 +72,7 @@ class Cast:
         participant = Participant(
             number=number,
             room_number=room_number,
-            name=f"load-{number}",
+            name=name_of(number),
             behaviour=behaviour,
             agent=self.agents[room_number % len(self.agents)],
             http=self._http,

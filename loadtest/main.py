@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list()
         scenario = read_scenario(options.scenario, _changes(options))
         target = _target(options, scenario)
-        if 0 < options.browsers and scenario.hold_s < SHORTEST_WITH_BROWSERS_S:
+        if options.browsers > 0 and scenario.hold_s < SHORTEST_WITH_BROWSERS_S:
             raise CannotRun(
                 f"hold_s = {scenario.hold_s:g}: browsers need {SHORTEST_WITH_BROWSERS_S:g} s or "
                 "more to tell anything: --hold-s 30"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,8 +13,8 @@ import aiohttp
 import msgspec
 
 from loadtest.agent import Agent
+from loadtest.expectation import Expectation
 from loadtest.negotiation import (
-    MIDS,
     SOURCES,
     Behaviour,
     UnusableAnswer,
@@ -86,7 +85,8 @@ class Participant:
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
         self._wants_layout = asyncio.Event()
-        self._sending: set[TrackSource] = set()
+        self._expectation = Expectation()
+        self._expected: dict[str, Any] = {}
         self.has_left = False
         """It left, or is about to."""
         self.first_media = asyncio.Event()
@@ -119,6 +119,7 @@ class Participant:
         self.had_company = any(
             each.participant != self._me and each.tracks for each in joined.participants
         )
+        self._expectation = Expectation(self._me, joined.audio_streams)
         for each in joined.participants:
             self._note(each)
         self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
@@ -141,29 +142,20 @@ class Participant:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def mute(self, source: TrackSource, *, muted: bool) -> None:
-        """Stop or go on sending `source`, and tell the room."""
+    def publish(self, mid: str, *, is_active: bool) -> None:
+        """Pause or go on sending on `mid`: "mic", "cam" or "scr"."""
+        self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
+
+    async def mute(self, mid: str, *, muted: bool) -> None:
+        """Tell the room that "mic", "cam" or "scr" is muted, or not, and do it."""
         if not self.is_in:
             return
-        self.agent.send(command="publish", id=self.number, mid=MIDS[source], is_active=not muted)
-        (self._sending.discard if muted else self._sending.add)(source)
+        if not muted:
+            self.publish(mid, is_active=True)
         with contextlib.suppress(JoinFailed, ConnectionError):
-            await self._request(messages.Mute, source=source, muted=muted)
-
-    @property
-    def sending(self) -> frozenset[TrackSource]:
-        """What it sends now."""
-        return frozenset(self._sending)
-
-    def expects(self, mid: str, sending: Collection[TrackSource]) -> bool:
-        """Return whether something is due on the m-line `mid` of whom sends `sending`.
-
-        Sound is not: its three m-lines follow who speaks, and one that is not needed rests.
-        """
-        wish = next((each for each in self._wishes if each["mid"] == mid), None)
-        if wish is None or wish.get("speaker"):
-            return False
-        return wish.get("source", TrackSource.CAMERA) in sending
+            await self._request(messages.Mute, source=SOURCES[mid], muted=muted)
+        if muted:
+            self.publish(mid, is_active=False)
 
     # ---- joining
 
@@ -191,7 +183,6 @@ class Participant:
         off = set(self.behaviour.muted)
         if self.behaviour.shares_screen:
             off.add(TrackSource.SCREEN)
-        self._sending = {SOURCES[stream.mid] for stream in streams} - off
         for source in sorted(off):
             await self._request(messages.Mute, source=source, muted=True)
 
@@ -215,6 +206,14 @@ class Participant:
             video = msgspec.convert(wishes, list[VideoWish])
             with contextlib.suppress(JoinFailed, ConnectionError):
                 await self._request(messages.Layout, video=video)
+        self._expect()
+
+    def _expect(self) -> None:
+        """Tell the judge what ought to come now, if that changed."""
+        expected = self._expectation.command(self.number, self._wishes)
+        if expected != self._expected and self._has_answer:
+            self._expected = expected
+            self.agent.send(**expected)
 
     async def _keep_wishing(self) -> None:
         while True:
@@ -224,21 +223,20 @@ class Participant:
             await asyncio.sleep(LAYOUT_INTERVAL_S)
 
     def _note(self, info: ParticipantInfo) -> None:
-        """Remember whether there is a picture of somebody; ask for it soon if that is new."""
+        """Remember what there is of somebody; wish and expect anew soon."""
         if info.participant == self._me:
             return
+        self._expectation.note(info)
+        self._wants_layout.set()
         sources = {track.source: not track.is_muted for track in info.tracks}
         self._list(self._cameras, info.participant, TrackSource.CAMERA in sources)
         self._list(self._screens, info.participant, sources.get(TrackSource.SCREEN, False))
 
     def _list(self, pictures: dict[str, None], participant: str, is_there: bool) -> None:
-        if is_there == (participant in pictures):
-            return
         if is_there:
-            pictures[participant] = None
+            pictures.setdefault(participant, None)
         else:
-            del pictures[participant]
-        self._wants_layout.set()
+            pictures.pop(participant, None)
 
     async def _read(self) -> None:
         assert self._socket is not None
@@ -264,6 +262,8 @@ class Participant:
             case messages.ParticipantLeft(participant=participant):
                 self._list(self._cameras, participant, False)
                 self._list(self._screens, participant, False)
+                self._expectation.forget(participant)
+                self._wants_layout.set()
             case messages.Error(code=code):
                 self.errors.append(code)
             case messages.MediaLost() | messages.Kicked() | messages.RoomClosed():

@@ -41,14 +41,16 @@ class PlainObserver:
         self._stream = stream
         self._next_s = 0.0
         self._events = 0
+        self._last: Point | None = None
 
     def handle_start(self, plan: Plan, target: Target) -> None:
         self._write(_start_text(plan, target))
 
     def handle_point(self, point: Point) -> None:
+        self._last = _newest(point, self._last)
         if point.at_s >= self._next_s:
             self._next_s = point.at_s + PLAIN_INTERVAL_S
-            self._write(f"{point.at_s:6.0f} s  {_people_text(point)}  {_rates_text(point)}")
+            self._write(f"{point.at_s:6.0f} s  {_people_text(point)}  {_rates_text(self._last)}")
 
     def handle_event(self, text: str) -> None:
         self._events += 1
@@ -72,6 +74,7 @@ class BarObserver:
         self._joins = self._bars.add_task("people", total=None)
         self._time = self._bars.add_task("seconds", total=None)
         self._events = 0
+        self._last: Point | None = None
         self.live = Live(self._bars, console=console, refresh_per_second=4, transient=True)
 
     def handle_start(self, plan: Plan, target: Target) -> None:
@@ -81,11 +84,12 @@ class BarObserver:
         self._bars.update(self._time, total=round(plan.ends_at_s))
 
     def handle_point(self, point: Point) -> None:
+        self._last = _newest(point, self._last)
         self._bars.update(self._joins, completed=point.people)
         self._bars.update(self._time, completed=round(point.at_s))
         table = Table.grid(padding=(0, 2))
         style = "red" if point.failures else "green"
-        table.add_row(f"[{style}]{point.failures} failed[/{style}]", _rates_text(point))
+        table.add_row(f"[{style}]{point.failures} failed[/{style}]", _rates_text(self._last))
         both = Table.grid()
         both.add_row(self._bars)
         both.add_row(table)
@@ -106,6 +110,11 @@ def _start_text(plan: Plan, target: Target) -> str:
 
 def _people_text(point: Point) -> str:
     return f"{point.people} in, {point.failures} failed"
+
+
+def _newest(point: Point, last: Point | None) -> Point:
+    """Return the point whose rates to tell: some seconds bring no news of the agents."""
+    return last if point.received_mbps is None and last is not None else point
 
 
 def _rates_text(point: Point) -> str:

@@ -15,7 +15,7 @@ from loadtest.agent import AgentFailed
 from loadtest.browsers import BrowserReport, Browsers
 from loadtest.cast import Cast, Target, open_cast, open_http
 from loadtest.monitor import Monitor
-from loadtest.negotiation import ALL_LAYERS, Behaviour
+from loadtest.negotiation import ALL_LAYERS, MIDS, Behaviour
 from loadtest.participant import Participant
 from loadtest.plan import Join, Leave, Mute, Plan, Seat, make_plan
 from loadtest.scenario import Camera, Link, Scenario
@@ -59,6 +59,8 @@ class Outcome:
     rooms: Sequence[str]
     target: Target
     started_at: datetime
+    started_s: float = 0.0
+    """Of the monotonic clock."""
     seconds: float = 0.0
     end: End = End.COMPLETE
     end_text: str = ""
@@ -66,6 +68,7 @@ class Outcome:
     reports: list[dict[str, Any]] = field(default_factory=list)
     """Of the agents at the end; without participants if they did not answer."""
     wrong_sources: int = 0
+    silences: int = 0
     refusals: list[str] = field(default_factory=list)
     """Commands that an agent did not take: defects of ours."""
     series: Series = field(default_factory=Series)
@@ -115,6 +118,7 @@ async def run_scenario(
     allow_open_files(plan.most_at_once)
     async with open_http(target) as http:
         rooms = await find_rooms(http, target, scenario, plan)
+        observer.handle_event("preparing pictures and sound (once: a minute on a slow machine)")
         async with open_cast(target) as cast:
             outcome = Outcome(scenario, plan, rooms, target, datetime.now(UTC))
             outcome.has_processes = options.server_pid is not None
@@ -151,6 +155,7 @@ class _Run:
         """Play all steps, until the end or until a guard ends it."""
         self._started_s = time.monotonic()
         outcome, plan = self._outcome, self._outcome.plan
+        outcome.started_s = self._started_s
         async with asyncio.TaskGroup() as tasks:
             steps = tasks.create_task(self._play_steps(tasks), name="steps")
             guard = tasks.create_task(self._guard(), name="guard")
@@ -190,7 +195,7 @@ class _Run:
         if isinstance(action, Leave):
             await participant.leave()
         else:
-            await participant.mute(action.source, muted=action.muted)
+            await participant.mute(MIDS[action.source], muted=action.muted)
 
     async def _join(self, at_s: float, seat: Seat) -> None:
         lateness_s = time.monotonic() - self._started_s - at_s
@@ -264,6 +269,7 @@ def _link_of(link: Link, kbps: int) -> dict[str, float]:
 async def _take_reports(outcome: Outcome, cast: Cast) -> None:
     """Take the agents' last words; a dead one is known by its newest statistics."""
     outcome.wrong_sources = sum(len(agent.wrong_sources) for agent in cast.agents)
+    outcome.silences = sum(len(agent.silences) for agent in cast.agents)
     outcome.refusals = [refusal for agent in cast.agents for refusal in agent.refusals]
     try:
         outcome.reports = await cast.reports()

@@ -19,11 +19,11 @@ from loadtest.series import Point, Series
 from loadtest.thresholds import Figures, check_thresholds
 from loadtest.verdict import decide_verdict
 
-SILENT_S = 1.0
-"""A stream that had frames and has had none for so long at the end fell silent."""
 FORMAT = 1
 """Of the JSON report; raised when a name changes its meaning."""
 EXAMPLES = 5
+MAX_JOINS = 1000
+"""LIMIT: drawn one by one."""
 
 
 def summarise(outcome: Outcome, name: str, machine: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def summarise(outcome: Outcome, name: str, machine: Mapping[str, Any]) -> dict[s
         "thresholds": [dataclasses.asdict(check) for check in checks],
         "figures": dataclasses.asdict(figures),
         "times": times,
+        "joins": _joins(outcome),
         "delays": {
             "audio_ms": quantiles_ms(totals.get("audio_delay", [])),
             "video_ms": quantiles_ms(totals.get("video_delay", [])),
@@ -101,6 +102,20 @@ def _times(outcome: Outcome) -> dict[str, dict[str, float | None]]:
     }
 
 
+def _joins(outcome: Outcome) -> list[tuple[float, float]]:
+    """Return (when, how long in ms) of the joins to somebody, at most as many as can be drawn."""
+    people = [seen.participant for seen in outcome.seen if seen.participant.had_company]
+    joins = [
+        (
+            round(each.times.opened_s - outcome.started_s, 2),
+            round((each.times.first_media_s - each.times.opened_s) * 1000, 1),
+        )
+        for each in people
+        if each.times.first_media_s > 0
+    ]
+    return joins[:: max(1, len(joins) // MAX_JOINS)]
+
+
 def _first_pictures(outcome: Outcome) -> Iterable[float]:
     """Yield seconds from the viewer's socket, or its publisher's if later, to the first picture."""
     opened = {seen.seat.number: seen.participant.times.opened_s for seen in outcome.seen}
@@ -138,7 +153,7 @@ def _figures(
             totals.get("frames_missing", 0) + totals.get("frames", 0),
         ),
         wrong_source_frames=float(totals.get("frames_wrong_source", outcome.wrong_sources)),
-        silent_streams=float(len(_silent(outcome))) if outcome.reports else None,
+        silent_streams=float(outcome.silences),
         disconnects_percent=_percent(sum(each.failure is not None for each in was_in), len(was_in)),
         server_cpu_cores=_server_cores(outcome.series, outcome.plan.joined_at_s),
         server_memory_mb=_total(outcome.series.most_memory),
@@ -164,28 +179,6 @@ def _frozen_percent(outcome: Outcome) -> float | None:
                 frozen_us += line["totals"]["freeze_us"]
                 shown_us += line["last_frame_us"] - line["first_frame_us"]
     return _percent(frozen_us, shown_us)
-
-
-def _silent(outcome: Outcome) -> list[str]:
-    """Return who and m-line of the streams that stopped although their source goes on."""
-    sending = {
-        seen.seat.number: seen.participant.sending
-        for seen in outcome.seen
-        if seen.participant.is_in
-    }
-    silent = []
-    for report in outcome.reports:
-        now_us = report["statistics"]["at_us"]
-        for seen, lines in _lines_of(outcome, report):
-            silent += [
-                f"{seen.participant.name} {line['mid']}"
-                for line in lines
-                if seen.participant.is_in
-                and line["last_frame_us"] is not None
-                and now_us - line["last_frame_us"] > SILENT_S * 1e6
-                and seen.participant.expects(line["mid"], sending.get(line["publisher"], ()))
-            ]
-    return silent
 
 
 def _lines(outcome: Outcome) -> Iterable[tuple[Seen, list[dict[str, Any]]]]:

@@ -1,15 +1,16 @@
 //! The shell: sockets, clock, standard input and output around [`Participant`]s. Decides nothing about media.
 
 use crate::dtls::DtlsIdentity;
-use crate::histogram::Histogram;
-use crate::judge::Totals;
+use crate::emulation::Emulation;
+use crate::lateness::Lateness;
 use crate::media_loop::MediaLoop;
 use crate::outbox::Outbox;
 use crate::participant::{Participant, Shared};
-use crate::protocol::{Command, Event, Statistics};
+use crate::protocol::{Command, Event, LinkSpec, SrtpOffer, Statistics};
 use crate::random::Random;
 use crate::system::{self, Epoll, Receiver, Sender};
 use crate::time::{SECOND, Time};
+use crate::totals::Totals;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Read};
@@ -31,6 +32,9 @@ const NTP_OFFSET_S: u64 = 2_208_988_800;
 
 struct Member {
     participant: Participant,
+    network: Emulation,
+    /// As the kernel counts them.
+    overflows: u32,
     socket: UdpSocket,
     connected_to: Option<SocketAddr>,
     /// When the timer queue has it.
@@ -52,9 +56,10 @@ pub struct Agent {
     events: mpsc::Sender<Event>,
     /// Totals of those who left.
     departed: Totals,
-    send_lateness: Histogram,
-    receive_lateness: Histogram,
+    lateness: Lateness,
     next_statistics: Time,
+    /// Totals and time of the statistics before.
+    previous: (Totals, Time),
     is_over: bool,
 }
 
@@ -87,9 +92,9 @@ impl Agent {
             address,
             events,
             departed: Totals::default(),
-            send_lateness: Histogram::default(),
-            receive_lateness: Histogram::default(),
+            lateness: Lateness::default(),
             next_statistics: now.after(SECOND),
+            previous: (Totals::default(), now),
             is_over: false,
         })
     }
@@ -148,24 +153,42 @@ impl Agent {
                     .map_err(|error| format!("{path}: {error}"))?;
                 self.shared.loops.insert(name, Arc::new(media));
             }
-            Command::Add { id, room } => self
-                .add(id, room)
-                .map_err(|error| format!("participant {id}: {error}"))?,
+            Command::Add {
+                id,
+                room,
+                seed,
+                srtp,
+                up,
+                down,
+            } => {
+                let seed = seed.unwrap_or_else(|| self.random.next());
+                let network = Emulation::new(seed, &up, &down);
+                (network.and_then(|network| self.add((id, room), seed, srtp, network)))
+                    .map_err(|error| format!("participant {id}: {error}"))?;
+            }
             Command::Connect(connect) => {
                 let id = connect.id;
                 let member = self.members.get_mut(&id).ok_or_else(|| unknown(id))?;
-                let result = member
-                    .participant
-                    .handle_connect(now, connect, &self.shared);
-                // Fatal for this participant, and the driver waits for news of it.
-                if let Err(reason) = result {
-                    self.tell(Event::Failed { id, reason });
-                }
-                self.settle(id);
+                let participant = &mut member.participant;
+                let result = participant.handle_connect(now, connect, &self.shared);
+                self.settle_or_fail(id, result);
             }
-            Command::Publish { id, mid, is_active } => {
+            Command::Renegotiate { id, send, receive } => {
                 let member = self.members.get_mut(&id).ok_or_else(|| unknown(id))?;
-                if !member.participant.handle_publish(now, &mid, is_active) {
+                let participant = &mut member.participant;
+                let result = participant.handle_renegotiate(now, &send, receive, &self.shared);
+                self.settle_or_fail(id, result);
+            }
+            Command::Expect(expect) => {
+                let id = expect.id;
+                self.member(id)?.participant.handle_expect(now, expect);
+            }
+            Command::Link { id, up, down } => self
+                .set_link(id, &up, &down)
+                .map_err(|error| format!("participant {id}: {error}"))?,
+            Command::Publish { id, mid, is_active } => {
+                let participant = &mut self.member(id)?.participant;
+                if !participant.handle_publish(now, &mid, is_active) {
                     return Err(format!("participant {id}: sends nothing on {mid}"));
                 }
                 self.settle(id);
@@ -182,25 +205,48 @@ impl Agent {
         Ok(())
     }
 
-    fn add(&mut self, id: u32, room: u32) -> io::Result<()> {
-        if self.members.contains_key(&id) {
-            return Err(io::Error::other("is there already"));
+    fn member(&mut self, id: u32) -> Result<&mut Member, String> {
+        self.members.get_mut(&id).ok_or_else(|| unknown(id))
+    }
+
+    fn set_link(&mut self, id: u32, up: &LinkSpec, down: &LinkSpec) -> Result<(), String> {
+        self.member(id)?.network.set(up, down)?;
+        self.settle(id);
+        Ok(())
+    }
+
+    /// A failure is fatal for this participant, and the driver waits for news of it.
+    fn settle_or_fail(&mut self, id: u32, result: Result<(), String>) {
+        if let Err(reason) = result {
+            self.tell(Event::Failed { id, reason });
         }
-        let socket = UdpSocket::bind((self.address, 0))?;
-        socket.set_nonblocking(true)?;
-        system::prepare_socket(socket.as_fd(), RECEIVE_BUFFER_BYTES)?;
-        self.epoll.add(socket.as_fd(), id.into())?;
-        let participant = Participant::new(id, room, self.random.next());
+        self.settle(id);
+    }
+
+    fn add(
+        &mut self,
+        (id, room): (u32, u32),
+        seed: u64,
+        srtp: SrtpOffer,
+        network: Emulation,
+    ) -> Result<(), String> {
+        if self.members.contains_key(&id) {
+            return Err("is there already".to_owned());
+        }
+        let (socket, address) = self.open_socket(id).map_err(|error| error.to_string())?;
+        let participant = Participant::new(id, room, seed, srtp);
         let local = participant.local_ice();
         self.tell(Event::Ready {
             id,
             ice_ufrag: local.ufrag.clone(),
             ice_pwd: local.password.clone(),
             fingerprint: self.shared.identity.fingerprint.clone(),
-            address: socket.local_addr()?,
+            address,
         });
         let member = Member {
             participant,
+            network,
+            overflows: 0,
             socket,
             connected_to: None,
             scheduled: None,
@@ -209,28 +255,38 @@ impl Agent {
         Ok(())
     }
 
+    fn open_socket(&self, id: u32) -> io::Result<(UdpSocket, SocketAddr)> {
+        let socket = UdpSocket::bind((self.address, 0))?;
+        socket.set_nonblocking(true)?;
+        system::prepare_socket(socket.as_fd(), RECEIVE_BUFFER_BYTES)?;
+        self.epoll.add(socket.as_fd(), id.into())?;
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    }
+
     fn report(&mut self, now: Time, resets: bool) {
         let mut participants: Vec<_> = self
             .members
-            .values()
-            .map(|member| member.participant.report())
+            .values_mut()
+            .map(|member| member.participant.report(now))
             .collect();
         participants.sort_unstable_by_key(|report| report.id);
         let statistics = self.statistics(now);
         self.tell(Event::Report {
             participants,
-            statistics,
+            statistics: Box::new(statistics),
         });
         if resets {
             for member in self.members.values_mut() {
                 member.participant.reset();
             }
             self.departed = Totals::default();
-            self.send_lateness = Histogram::default();
-            self.receive_lateness = Histogram::default();
+            self.lateness.reset();
+            self.previous = (Totals::default(), now);
         }
     }
 
+    /// `interval` and what goes with it are the caller's.
     fn statistics(&self, now: Time) -> Statistics {
         let mut totals = self.departed.clone();
         for member in self.members.values() {
@@ -242,10 +298,23 @@ impl Agent {
             participants: self.members.len(),
             connected: self.members.values().filter(is_connected).count(),
             totals,
-            send_lateness: self.send_lateness.clone(),
-            receive_lateness: self.receive_lateness.clone(),
+            interval: Totals::default(),
+            interval_us: 0,
+            send_lateness: self.lateness.send.clone(),
+            receive_lateness: self.lateness.receive.clone(),
+            timer_lateness: self.lateness.timer.clone(),
+            interval_lateness_us: [0; 3],
             cpu_us: system::cpu_micros(),
         }
+    }
+
+    fn tell_statistics(&mut self, now: Time) {
+        let mut statistics = self.statistics(now);
+        let previous = std::mem::replace(&mut self.previous, (statistics.totals.clone(), now));
+        statistics.interval = statistics.totals.since(&previous.0);
+        statistics.interval_us = now.since(previous.1);
+        statistics.interval_lateness_us = self.lateness.take_worst();
+        self.tell(Event::Statistics(Box::new(statistics)));
     }
 
     // ---- participants
@@ -258,14 +327,25 @@ impl Agent {
             let count = self.receiver.receive(member.socket.as_fd());
             let now = system::monotonic();
             for index in 0..count {
-                let (participant, outbox) = (&mut member.participant, &mut self.outbox);
-                let lateness = &mut self.receive_lateness;
+                let Member {
+                    participant,
+                    network,
+                    overflows,
+                    ..
+                } = member;
+                let (outbox, lateness) = (&mut self.outbox, &mut self.lateness);
                 self.receiver.for_each(index, |received| {
                     let arrival = (received.realtime_micros).map_or(now, |micros| {
                         Time(micros.saturating_sub(realtime_offset)).min(now)
                     });
-                    lateness.record(now.since(arrival));
-                    participant.handle_datagram(now, arrival, received.bytes, outbox);
+                    lateness.record_receive(now.since(arrival));
+                    if let Some(total) = received.overflows {
+                        let more = total.wrapping_sub(std::mem::replace(overflows, total));
+                        participant.totals_mut().receive_overflows += u64::from(more);
+                    }
+                    if !network.receive(arrival, received.bytes) {
+                        participant.handle_datagram(now, arrival, received.bytes, outbox);
+                    }
                 });
             }
             if count == 0 {
@@ -291,15 +371,14 @@ impl Agent {
             member.scheduled = None;
             // Read again for each: marks tell when their packets leave, not when the turn began.
             let now = system::monotonic();
-            member
-                .participant
-                .handle_timeout(now, &self.shared, &mut self.outbox);
+            self.lateness.record_timer(now.since(due));
+            let (participant, outbox) = (&mut member.participant, &mut self.outbox);
+            participant.handle_timeout(now, &self.shared, outbox);
             self.settle(id);
         }
         if turn >= self.next_statistics {
             self.next_statistics = turn.after(SECOND);
-            let statistics = self.statistics(turn);
-            self.tell(Event::Statistics(statistics));
+            self.tell_statistics(turn);
         }
     }
 
@@ -308,22 +387,39 @@ impl Agent {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
+        let now = system::monotonic();
+        let Member {
+            participant,
+            network,
+            ..
+        } = member;
+        while let Some((arrival, mut datagram)) = network.poll_down(now) {
+            participant.handle_datagram(now, arrival, &mut datagram, &mut self.outbox);
+        }
+        network.send(now, &mut self.outbox);
+        let totals = participant.totals_mut();
+        totals.emulated_losses += network.take_losses();
         if !self.outbox.is_empty() {
-            let remote = member.participant.remote_address();
+            let remote = participant.remote_address();
             if remote != member.connected_to {
                 member.connected_to = remote.filter(|remote| member.socket.connect(remote).is_ok());
             }
             let failures = self.sender.send(member.socket.as_fd(), &self.outbox);
-            member.participant.handle_send_failures(failures);
+            participant.totals_mut().send_failures += failures as u64;
             self.outbox.clear();
         }
-        let lateness = std::mem::take(&mut member.participant.send_lateness);
-        self.send_lateness.merge(&lateness);
+        for lateness in participant.send_lateness.drain(..) {
+            self.lateness.record_send(lateness);
+        }
         for event in member.participant.events.drain(..) {
             // The reader of events ends with the process.
             let _ = self.events.send(event);
         }
-        let next = member.participant.next_timeout();
+        let timeouts = [
+            member.participant.next_timeout(),
+            member.network.next_timeout(),
+        ];
+        let next = timeouts.into_iter().flatten().min();
         if let Some(next) =
             next.filter(|next| member.scheduled.is_none_or(|scheduled| *next < scheduled))
         {

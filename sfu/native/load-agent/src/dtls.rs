@@ -1,6 +1,7 @@
 //! The client's DTLS 1.2 handshake (RFC 5764), by `dimpl`; gives SRTP keys once the server's fingerprint is right. Sans-IO.
 
 use crate::outbox::Outbox;
+use crate::protocol::SrtpOffer;
 use crate::time::Time;
 use dimpl::{Config, Dtls, DtlsCertificate, Output};
 use std::fmt::Write;
@@ -77,11 +78,22 @@ pub struct DtlsClient {
 
 impl DtlsClient {
     /// Be ready to start; `expected_fingerprint` is the answer's sha-256 one.
-    pub fn new(identity: &Arc<DtlsIdentity>, expected_fingerprint: &str, now: Time) -> Self {
+    ///
+    /// # Errors
+    /// Profiles that cannot be offered alone.
+    pub fn new(
+        identity: &Arc<DtlsIdentity>,
+        offer: SrtpOffer,
+        expected_fingerprint: &str,
+        now: Time,
+    ) -> Result<Self, String> {
+        if offer != SrtpOffer::All {
+            return Err("this build offers all SRTP profiles or none".to_owned());
+        }
         let (config, certificate) = (identity.config.clone(), identity.certificate.clone());
         let mut dtls = Dtls::new_12(config, certificate, identity.instant(now));
         dtls.set_active(true);
-        Self {
+        Ok(Self {
             dtls,
             identity: identity.clone(),
             expected_fingerprint: expected_fingerprint.to_ascii_uppercase(),
@@ -89,7 +101,7 @@ impl DtlsClient {
             timeout: None,
             sent: 0,
             received: 0,
-        }
+        })
     }
 
     /// How far it came, for people.

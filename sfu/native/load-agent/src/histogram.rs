@@ -33,6 +33,19 @@ impl Histogram {
         }
     }
 
+    /// The counts made since `earlier`, a former state of this one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.counts.iter().copied().chain(std::iter::repeat(0));
+        let mut counts: Vec<u32> = (self.counts.iter().zip(before))
+            .map(|(count, before)| count.saturating_sub(before))
+            .collect();
+        while counts.last() == Some(&0) {
+            counts.pop();
+        }
+        Self { counts }
+    }
+
     /// (upper bound in µs, count) of each bucket that is not empty, ascending.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u32)> {
         (self.counts.iter().enumerate())

@@ -2,11 +2,12 @@
 //! and drops header extensions: so it lies in the payload, where decoders do not look. In VP8 it follows the frame's last
 //! partition; in Opus it is the packet's padding (RFC 6716 §3.2.5).
 
-use crate::protocol::Kind;
+use crate::protocol::{Kind, Source};
 use crate::time::Time;
 
 /// Length of a mark.
-pub const MARK_BYTES: usize = 28;
+pub const MARK_BYTES: usize = 34;
+const SUM_AT: usize = MARK_BYTES - 2;
 const MAGIC: [u8; 4] = [0xd5, 0x59, 0x4e, 0x4d];
 
 /// Who sent a frame, which one, and when.
@@ -16,18 +17,31 @@ pub struct Mark {
     pub room: u32,
     /// The publisher, as the driver numbers them.
     pub publisher: u32,
-    /// Which of its tracks: index of the send track, plus [`VIDEO_TRACK`] if it is video.
+    /// Which of its tracks: see [`track_of`].
     pub track: u8,
     /// Which of the track's encodings.
     pub encoding: u8,
-    /// Counts the track's capture instants from 0; equal in all encodings.
+    /// Counts what the track sent from 0; equal in all encodings.
     pub frame: u32,
+    /// How long the track has been muted, or silent (DTX), so far: such pauses are nobody's fault.
+    pub idle_ms: u32,
+    /// Height of the picture, 0 for sound.
+    pub height: u16,
     /// When it was handed to the socket.
     pub sent: Time,
 }
 
 /// Bit of `Mark::track` that tells pictures from sound.
 pub const VIDEO_TRACK: u8 = 0x80;
+
+/// How marks call a track.
+pub const fn track_of(source: Source) -> u8 {
+    match source {
+        Source::Microphone => 0,
+        Source::Camera => VIDEO_TRACK,
+        Source::Screen => VIDEO_TRACK | 1,
+    }
+}
 
 impl Mark {
     /// What was sent.
@@ -39,7 +53,7 @@ impl Mark {
         }
     }
 
-    /// The bytes: magic, room, publisher, frame, time, track, encoding, checksum.
+    /// The bytes: magic, room, publisher, frame, time, idle time, height, track, encoding, checksum.
     pub fn to_bytes(&self) -> [u8; MARK_BYTES] {
         let mut bytes = [0; MARK_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
@@ -47,10 +61,12 @@ impl Mark {
         bytes[8..12].copy_from_slice(&self.publisher.to_be_bytes());
         bytes[12..16].copy_from_slice(&self.frame.to_be_bytes());
         bytes[16..24].copy_from_slice(&self.sent.0.to_be_bytes());
-        bytes[24] = self.track;
-        bytes[25] = self.encoding;
-        let sum = checksum(&bytes[..26]);
-        bytes[26..].copy_from_slice(&sum.to_be_bytes());
+        bytes[24..28].copy_from_slice(&self.idle_ms.to_be_bytes());
+        bytes[28..30].copy_from_slice(&self.height.to_be_bytes());
+        bytes[30] = self.track;
+        bytes[31] = self.encoding;
+        let sum = checksum(&bytes[..SUM_AT]);
+        bytes[SUM_AT..].copy_from_slice(&sum.to_be_bytes());
         bytes
     }
 
@@ -62,8 +78,8 @@ impl Mark {
                 .first_chunk()
                 .map_or(0, |word| u32::from_be_bytes(*word))
         };
-        let sum = u16::from_be_bytes([bytes[26], bytes[27]]);
-        if bytes[..4] != MAGIC || sum != checksum(&bytes[..26]) {
+        let sum = u16::from_be_bytes([bytes[SUM_AT], bytes[SUM_AT + 1]]);
+        if bytes[..4] != MAGIC || sum != checksum(&bytes[..SUM_AT]) {
             return None;
         }
         Some(Self {
@@ -71,8 +87,10 @@ impl Mark {
             publisher: word(8),
             frame: word(12),
             sent: Time(u64::from(word(16)) << 32 | u64::from(word(20))),
-            track: bytes[24],
-            encoding: bytes[25],
+            idle_ms: word(24),
+            height: u16::from_be_bytes([bytes[28], bytes[29]]),
+            track: bytes[30],
+            encoding: bytes[31],
         })
     }
 }
@@ -113,6 +131,8 @@ mod tests {
         track: 1,
         encoding: 2,
         frame: 77,
+        idle_ms: 70_000,
+        height: 720,
         sent: Time(0x1_0000_0005),
     };
 

@@ -1,8 +1,11 @@
 //! A recorded loop of encoded frames, read from a cache file that the driver wrote.
 //!
-//! All numbers big endian: `SYNLOOP1`, codec (u8: 1 VP8, 2 Opus), frame interval in µs (u32), count of frames (u32); then for
-//! each frame its length (u32), flags (u8: 1 keyframe), audio level in −dBov (u8), bytes.
+//! All numbers big endian: `SYNLOOP1`, codec (u8: 1 VP8, 2 Opus, 3 H.264 in Annex B form), frame interval in µs (u32), count of
+//! frames (u32); then for each frame its length (u32), flags (u8: 1 keyframe), audio level in −dBov (u8), bytes. A frame of sound
+//! without bytes is silence: nothing is sent for it (DTX, RFC 7587 §3.1.3).
 
+use crate::h264::{self, Part};
+use crate::protocol::Kind;
 use std::io;
 use std::path::Path;
 
@@ -17,6 +20,18 @@ pub enum LoopCodec {
     Vp8,
     /// RFC 6716.
     Opus,
+    /// H.264, packetization mode 1.
+    H264,
+}
+
+impl LoopCodec {
+    /// Sound or pictures.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Opus => Kind::Audio,
+            Self::Vp8 | Self::H264 => Kind::Video,
+        }
+    }
 }
 
 /// One frame.
@@ -26,8 +41,10 @@ pub struct Frame {
     pub is_keyframe: bool,
     /// RFC 6464 level, sound only.
     pub minus_dbov: u8,
-    /// The encoder's output, never empty.
+    /// The encoder's output; empty is silence.
     pub data: Vec<u8>,
+    /// H.264: what each packet carries.
+    pub parts: Vec<Part>,
 }
 
 /// A whole loop; its first frame is a keyframe.
@@ -37,6 +54,8 @@ pub struct MediaLoop {
     pub codec: LoopCodec,
     /// Time from frame to frame.
     pub interval_micros: u32,
+    /// Of its pictures, as its first keyframe says; 0 for sound.
+    pub height: u16,
     /// At least one.
     pub frames: Vec<Frame>,
 }
@@ -57,6 +76,7 @@ impl MediaLoop {
         let codec = match take::<1>(&mut rest)?[0] {
             1 => LoopCodec::Vp8,
             2 => LoopCodec::Opus,
+            3 => LoopCodec::H264,
             _ => return None,
         };
         let interval_micros = u32::from_be_bytes(take(&mut rest)?);
@@ -64,11 +84,12 @@ impl MediaLoop {
         if count == 0 || count > MAX_FRAMES || interval_micros == 0 {
             return None;
         }
-        let frames: Option<Vec<_>> = (0..count).map(|_| take_frame(&mut rest)).collect();
+        let frames: Option<Vec<_>> = (0..count).map(|_| take_frame(codec, &mut rest)).collect();
         let frames = frames?;
-        (rest.is_empty() && frames[0].is_keyframe).then_some(Self {
+        (rest.is_empty() && frames[0].is_keyframe).then(|| Self {
             codec,
             interval_micros,
+            height: height_of(codec, &frames[0]),
             frames,
         })
     }
@@ -80,15 +101,35 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*chunk)
 }
 
-fn take_frame(rest: &mut &[u8]) -> Option<Frame> {
+/// RFC 6386 §9.1: after a keyframe's tag and start code, width and height in 14 bits each.
+fn height_of(codec: LoopCodec, frame: &Frame) -> u16 {
+    match (codec, frame.data.get(8..10)) {
+        (LoopCodec::Vp8, Some(&[low, high])) => u16::from_le_bytes([low, high]) & 0x3fff,
+        (LoopCodec::H264, _) => h264::height(&frame.data).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn take_frame(codec: LoopCodec, rest: &mut &[u8]) -> Option<Frame> {
     let length = u32::from_be_bytes(take(rest)?) as usize;
     let [flags, minus_dbov] = take(rest)?;
     let (data, after) = rest.split_at_checked(length)?;
     *rest = after;
-    (!data.is_empty()).then(|| Frame {
+    let parts = if codec == LoopCodec::H264 {
+        h264::plan(data)
+    } else {
+        Vec::new()
+    };
+    let is_sendable = match codec {
+        LoopCodec::Opus => true,
+        LoopCodec::Vp8 => !data.is_empty(),
+        LoopCodec::H264 => !parts.is_empty(),
+    };
+    is_sendable.then(|| Frame {
         is_keyframe: flags & 1 != 0,
         minus_dbov,
         data: data.to_vec(),
+        parts,
     })
 }
 
@@ -126,5 +167,23 @@ mod tests {
         assert!(MediaLoop::parse(&file(0, &[])).is_none());
         assert!(MediaLoop::parse(&file(1, &[(0, b"delta first")])).is_none());
         assert!(MediaLoop::parse(&file(1, &[(1, b"")])).is_none());
+        let mut h264 = file(1, &[(1, b"no NAL unit")]);
+        h264[8] = 3;
+        assert!(MediaLoop::parse(&h264).is_none());
+    }
+
+    #[test]
+    fn silence_is_sound_without_bytes() {
+        let mut bytes = file(2, &[(1, b"voice"), (1, b"")]);
+        bytes[8] = 2;
+        let media = MediaLoop::parse(&bytes).expect("a loop");
+        assert!(media.frames[1].data.is_empty() && media.height == 0);
+    }
+
+    #[test]
+    fn the_height_is_that_of_the_keyframe() {
+        let keyframe = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0x68, 0x41];
+        let media = MediaLoop::parse(&file(1, &[(1, &keyframe)])).expect("a loop");
+        assert_eq!(media.height, 360);
     }
 }

@@ -1,5 +1,6 @@
 //! One participant: ICE, DTLS, SRTP, what it sends and what it receives. Sans-IO.
 
+mod expecting;
 mod feedback;
 mod receiving;
 mod sending;
@@ -7,16 +8,17 @@ mod sending;
 use feedback::FeedbackRecorder;
 
 use crate::dtls::{DtlsClient, DtlsIdentity, SrtpSession};
-use crate::histogram::Histogram;
+use crate::hearing::Hearing;
 use crate::ice::{Credentials, IceClient, IceOutcome};
-use crate::judge::{LineReport, Report, Totals};
 use crate::media_loop::MediaLoop;
 use crate::outbox::Outbox;
-use crate::protocol::{Connect, Event};
+use crate::protocol::{Connect, Event, Expect, ReceiveMedia, SendMedia, SrtpOffer};
 use crate::random::Random;
 use crate::receive_stream::ReceiveStream;
+use crate::report::{LineReport, Report};
 use crate::send_track::SendTrack;
 use crate::time::{MILLISECOND, SECOND, Time};
+use crate::totals::Totals;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,21 +62,25 @@ pub struct Participant {
     tracks: Vec<SendTrack>,
     active_at_start: Vec<bool>,
     streams: Vec<ReceiveStream>,
+    hearing: Hearing,
+    /// The newest, for m-lines that come later.
+    expect: Option<Expect>,
+    srtp_offer: SrtpOffer,
     transport_number: u16,
     feedback: FeedbackRecorder,
     totals: Totals,
     next_report: Option<Time>,
     next_repair: Option<Time>,
     is_failed: bool,
-    /// Lateness of the frames sent since the shell took it.
-    pub send_lateness: Histogram,
+    /// Lateness of the frames sent since the shell took it, µs.
+    pub send_lateness: Vec<u64>,
     /// What the shell has to tell.
     pub events: Vec<Event>,
 }
 
 impl Participant {
     /// A participant that has not negotiated; `seed` makes its random numbers.
-    pub fn new(id: u32, room: u32, seed: u64) -> Self {
+    pub fn new(id: u32, room: u32, seed: u64, srtp_offer: SrtpOffer) -> Self {
         let mut random = Random::new(seed);
         let ice = IceClient::new(&mut random);
         Self {
@@ -89,12 +95,15 @@ impl Participant {
             tracks: Vec::new(),
             active_at_start: Vec::new(),
             streams: Vec::new(),
+            hearing: Hearing::default(),
+            expect: None,
+            srtp_offer,
             feedback: FeedbackRecorder::default(),
             totals: Totals::default(),
             next_report: None,
             next_repair: None,
             is_failed: false,
-            send_lateness: Histogram::default(),
+            send_lateness: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -130,23 +139,87 @@ impl Participant {
         if connect.candidates.is_empty() {
             return Err("no candidate to connect to".to_owned());
         }
-        let tracks: Result<Vec<_>, String> = (connect.send.iter().enumerate())
-            .map(|(index, media)| SendTrack::new(media, index, &shared.loops, &mut self.random))
-            .collect();
-        self.tracks = tracks?;
+        self.tracks = self.make_tracks(&connect.send, shared)?;
         self.active_at_start = connect.send.iter().map(|media| media.is_active).collect();
-        let (room, id) = (self.room, self.id);
-        self.streams = (connect.receive.into_iter())
-            .map(|media| ReceiveStream::new(media, room, id))
-            .collect();
+        self.add_streams(now, connect.receive);
         let credentials = Credentials {
             ufrag: connect.ice_ufrag,
             password: connect.ice_pwd,
         };
         self.ice.start(now, credentials, connect.candidates);
-        self.dtls = Some(DtlsClient::new(&shared.identity, &connect.fingerprint, now));
+        let (identity, offer) = (&shared.identity, self.srtp_offer);
+        self.dtls = Some(DtlsClient::new(identity, offer, &connect.fingerprint, now)?);
         self.connect_started = now;
         Ok(())
+    }
+
+    /// Take what a second answer said: known m-lines go on, new ones start, others end.
+    ///
+    /// # Errors
+    /// What of it cannot be done; nothing has changed then.
+    pub fn handle_renegotiate(
+        &mut self,
+        now: Time,
+        send: &[SendMedia],
+        receive: Vec<ReceiveMedia>,
+        shared: &Shared,
+    ) -> Result<(), String> {
+        let is_new =
+            |media: &&SendMedia| !(self.tracks.iter()).any(|track| track.mid.as_str() == media.mid);
+        let new: Vec<SendMedia> = send.iter().filter(is_new).cloned().collect();
+        let made = self.make_tracks(&new, shared)?;
+        let is_sent = |track: &SendTrack| send.iter().any(|media| media.mid == track.mid.as_str());
+        let (tracks, active) = (std::mem::take(&mut self.tracks), &self.active_at_start);
+        let kept = tracks.into_iter().zip(active.iter().copied());
+        let all = (kept.filter(|(track, _)| is_sent(track))).chain(
+            made.into_iter()
+                .zip(new.iter().map(|media| media.is_active)),
+        );
+        (self.tracks, self.active_at_start) = all.unzip();
+        if self.is_connected() {
+            for track in &mut self.tracks {
+                if let Some(media) = new.iter().find(|media| media.mid == track.mid.as_str()) {
+                    track.set_active(media.is_active.then_some(now));
+                }
+            }
+        }
+        let is_received =
+            |stream: &ReceiveStream| (receive.iter()).any(|media| media.mid == stream.media.mid);
+        self.end_streams(|stream| !is_received(stream));
+        let known: Vec<String> = (self.streams.iter())
+            .map(|stream| stream.media.mid.clone())
+            .collect();
+        let added = receive
+            .into_iter()
+            .filter(|media| !known.contains(&media.mid));
+        self.add_streams(now, added.collect());
+        Ok(())
+    }
+
+    fn make_tracks(
+        &mut self,
+        send: &[SendMedia],
+        shared: &Shared,
+    ) -> Result<Vec<SendTrack>, String> {
+        (send.iter())
+            .map(|media| SendTrack::new(media, &shared.loops, &mut self.random))
+            .collect()
+    }
+
+    fn add_streams(&mut self, now: Time, receive: Vec<ReceiveMedia>) {
+        let (room, id) = (self.room, self.id);
+        let made = receive.into_iter();
+        self.streams
+            .extend(made.map(|media| ReceiveStream::new(media, room, id)));
+        self.apply_expect(now);
+    }
+
+    /// Forget streams; their counts stay in the participant's.
+    fn end_streams(&mut self, is_over: impl Fn(&ReceiveStream) -> bool) {
+        for stream in self.streams.iter().filter(|stream| is_over(stream)) {
+            self.totals.merge(&stream.judge.totals);
+        }
+        self.streams.retain(|stream| !is_over(stream));
     }
 
     /// Go on or pause sending on `mid`; false if there is no such track.
@@ -209,6 +282,7 @@ impl Participant {
         if self.next_report.is_some_and(|due| due <= now) {
             self.next_report = Some(now.after(REPORT_INTERVAL));
             self.send_reports(now, shared, outbox);
+            self.look_for_silence(now);
         }
     }
 
@@ -252,29 +326,33 @@ impl Participant {
         }
     }
 
-    /// Count datagrams that the kernel did not take.
-    pub fn handle_send_failures(&mut self, count: usize) {
-        self.totals.send_failures += count as u64;
+    /// What the shell counts about it.
+    pub const fn totals_mut(&mut self) -> &mut Totals {
+        &mut self.totals
     }
 
-    /// What happened to it so far.
-    pub fn report(&self) -> Report {
-        let lines: Vec<LineReport> = (self.streams.iter())
-            .map(|stream| stream.judge.report(&stream.media.mid, stream.first_media))
-            .collect();
+    /// What happened to it by `now`.
+    pub fn report(&mut self, now: Time) -> Report {
+        self.look_for_silence(now);
+        let line = |stream: &ReceiveStream| {
+            let media = &stream.media;
+            LineReport::new(&media.mid, media.kind, &stream.judge, stream.first_media)
+        };
         Report {
             id: self.id,
             room: self.room,
             is_connected: self.is_connected(),
             round_trip_us: self.ice.round_trip_micros,
+            unheard: self.hearing.silent(),
             totals: self.sum(),
-            lines,
+            lines: self.streams.iter().map(line).collect(),
         }
     }
 
     /// Sums over its m-lines.
     pub fn sum(&self) -> Totals {
         let mut totals = self.totals.clone();
+        totals.merge(&self.hearing.totals);
         for stream in &self.streams {
             totals.merge(&stream.judge.totals);
         }
@@ -284,6 +362,7 @@ impl Participant {
     /// Start all counts again.
     pub fn reset(&mut self) {
         self.totals = Totals::default();
+        self.hearing.totals = Totals::default();
         for stream in &mut self.streams {
             stream.judge.reset();
         }

@@ -1,13 +1,15 @@
 //! One SSRC that a participant receives: losses, NACK, reports, frames to the judge. Sans-IO.
 
 use crate::assembler::{Assembler, Frame, VideoPacket};
+use crate::h264;
 use crate::judge::Judge;
 use crate::mark::Mark;
-use crate::protocol::{Kind, ReceiveMedia};
+use crate::protocol::{Kind, ReceiveMedia, WrongSource};
 use crate::time::{MILLISECOND, SECOND, Time};
 use std::collections::BTreeMap;
 use wire::codec::{self, Codec};
 use wire::extended_sequence::SequenceUnwrapper;
+use wire::red;
 use wire::rtcp::ReportBlock;
 use wire::rtp::RtpHeader;
 
@@ -35,6 +37,9 @@ struct LastReport {
     ntp_middle: u32,
     arrival: Time,
 }
+
+/// Marks that must not be here, and why.
+pub type Wrong = Vec<(WrongSource, Mark)>;
 
 /// One stream.
 pub struct ReceiveStream {
@@ -82,32 +87,34 @@ impl ReceiveStream {
     }
 
     /// Take a decrypted packet of the stream itself; gives marks that must not be here.
-    pub fn handle_rtp(&mut self, arrival: Time, header: &RtpHeader, payload: &[u8]) -> Vec<Mark> {
+    pub fn handle_rtp(&mut self, arrival: Time, header: &RtpHeader, payload: &[u8]) -> Wrong {
         self.judge.totals.packets_received += 1;
         self.judge.totals.bytes_received += payload.len() as u64;
         let before = self.unwrapper.highest();
         let number = self.unwrapper.unwrap(header.sequence_number);
         self.received += 1;
+        self.judge.totals.packets_reordered +=
+            u64::from(before.is_some_and(|before| number < before));
         self.first_number.get_or_insert(number);
         self.note_missing(arrival, before, number);
         self.update_jitter(arrival, header.timestamp);
-        self.take_payload(arrival, number, header.marker, payload)
+        self.take_payload(arrival, number, header, payload)
     }
 
     /// Take a decrypted retransmission (RFC 4588 §4): the payload starts with the original's number.
-    pub fn handle_rtx(&mut self, arrival: Time, header: &RtpHeader, payload: &[u8]) -> Vec<Mark> {
+    pub fn handle_rtx(&mut self, arrival: Time, header: &RtpHeader, payload: &[u8]) -> Wrong {
         self.judge.totals.packets_received += 1;
         self.judge.totals.bytes_received += payload.len() as u64;
         let Some((original, payload)) = payload.split_first_chunk() else {
-            return Vec::new();
+            return Wrong::new();
         };
         let number = self.unwrapper.peek(u16::from_be_bytes(*original));
         // One that was not missing is a probe or came twice: no frame twice because of it.
         if self.missing.remove(&number).is_none() {
-            return Vec::new();
+            return Wrong::new();
         }
         self.judge.totals.packets_repaired += 1;
-        self.take_payload(arrival, number, header.marker, payload)
+        self.take_payload(arrival, number, header, payload)
     }
 
     /// Take a sender report about the stream.
@@ -119,7 +126,7 @@ impl ReceiveStream {
     }
 
     /// Give up what is lost; gives marks that must not be here.
-    pub fn handle_timeout(&mut self, now: Time) -> Vec<Mark> {
+    pub fn handle_timeout(&mut self, now: Time) -> Wrong {
         let before = self.missing.len();
         self.missing
             .retain(|_, missing| now.since(missing.since) <= LOST_AFTER);
@@ -234,31 +241,35 @@ impl ReceiveStream {
         &mut self,
         arrival: Time,
         number: u64,
-        marker: bool,
+        header: &RtpHeader,
         payload: &[u8],
-    ) -> Vec<Mark> {
+    ) -> Wrong {
         if !payload.is_empty() {
             self.first_media.get_or_insert(arrival);
         }
         if self.media.kind == Kind::Audio {
-            if payload.is_empty() {
-                return Vec::new();
-            }
-            let frame = Frame {
-                is_keyframe: true,
-                completed: arrival,
-                mark: Mark::parse(payload),
-            };
-            return self.judge_frames(&[frame]);
+            return self.take_sound(arrival, header, payload);
         }
-        let info = codec::describe(Codec::Vp8, payload);
+        let marker = header.marker;
+        let is_h264 = self.media.h264_payload_types.contains(&header.payload_type);
+        let codec = if is_h264 { Codec::H264 } else { Codec::Vp8 };
+        let info = codec::describe(codec, payload);
+        let starts_keyframe = |info: codec::PayloadInfo| {
+            // Without its parameter sets an H.264 keyframe is of no use.
+            info.starts_keyframe && (!is_h264 || info.resolution.is_some())
+        };
+        let read_mark = if is_h264 {
+            h264::read_mark
+        } else {
+            Mark::parse
+        };
         let packet = VideoPacket {
             starts_frame: info.is_some_and(|info| info.starts_frame),
-            starts_keyframe: info.is_some_and(|info| info.starts_keyframe),
+            starts_keyframe: info.is_some_and(starts_keyframe),
             ends_frame: marker,
             is_empty: payload.is_empty(),
             arrival,
-            mark: if marker { Mark::parse(payload) } else { None },
+            mark: if marker { read_mark(payload) } else { None },
         };
         let mut frames = Vec::new();
         self.assembler.handle_packet(number, packet, &mut frames);
@@ -270,7 +281,29 @@ impl ReceiveStream {
         self.judge_frames(&frames)
     }
 
-    fn judge_frames(&mut self, frames: &[Frame]) -> Vec<Mark> {
+    /// A sound packet is a frame; as RED it repeats earlier ones, which make good what was lost.
+    fn take_sound(&mut self, arrival: Time, header: &RtpHeader, payload: &[u8]) -> Wrong {
+        if payload.is_empty() {
+            return Wrong::new();
+        }
+        let mut marks = Vec::new();
+        if self.media.red_payload_type == Some(header.payload_type) {
+            let repeated = red::redundant(payload).filter_map(Mark::parse);
+            marks.extend(repeated.filter(|mark| self.judge.lacks(mark)));
+            self.judge.totals.frames_recovered += marks.len() as u64;
+        }
+        let repeated = marks.into_iter().map(Some);
+        let frames: Vec<_> = (repeated.chain([Mark::parse(payload)]))
+            .map(|mark| Frame {
+                is_keyframe: true,
+                completed: arrival,
+                mark,
+            })
+            .collect();
+        self.judge_frames(&frames)
+    }
+
+    fn judge_frames(&mut self, frames: &[Frame]) -> Wrong {
         let judge = &mut self.judge;
         (frames.iter())
             .filter_map(|frame| judge.handle_frame(frame.completed, frame.mark))

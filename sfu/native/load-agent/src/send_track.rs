@@ -1,23 +1,21 @@
 //! One m-line that a participant sends on: frames when they are due, in all encodings; keyframes and packets again when asked.
 //! Sans-IO.
 
-use crate::judge::Totals;
-use crate::mark::{MARK_BYTES, Mark, VIDEO_TRACK, write_marked_opus};
-use crate::media_loop::{LoopCodec, MediaLoop};
+use crate::mark::{Mark, track_of};
+use crate::media_loop::MediaLoop;
 use crate::outbox::Outbox;
-use crate::protocol::{Extensions, Kind, SendEncoding, SendMedia};
+use crate::protocol::{Extensions, Kind, SendMedia, Source};
 use crate::random::Random;
+use crate::send_encoding::{Encoding, SentPacket};
 use crate::time::{MILLISECOND, SECOND, Time};
-use crate::vp8;
-use std::collections::{HashMap, VecDeque};
+use crate::totals::Totals;
+use std::collections::HashMap;
 use std::sync::Arc;
 use wire::extensions::{AudioLevel, ExtensionWriter, Tag};
 use wire::rtcp::{self, SenderInfo};
 use wire::rtp::OutgoingHeader;
 use wire::srtp::SrtpSender;
 
-/// LIMIT: packets of one encoding that can be sent again: two seconds of 2 Mbit/s. Only what rebuilds them is kept.
-const HISTORY: usize = 512;
 /// A track that is later than this skips to now; what it skips is lateness, not a burst.
 const MAX_CATCH_UP: u64 = 500 * MILLISECOND;
 
@@ -41,42 +39,6 @@ pub struct SendContext<'a> {
     pub round_trip: u64,
 }
 
-/// What rebuilds a sent packet byte by byte, its header extensions left out.
-#[derive(Debug, Clone, Copy)]
-struct SentPacket {
-    number: u64,
-    loop_frame: usize,
-    part: usize,
-    timestamp: u32,
-    marker: bool,
-    picture_id: u16,
-    tl0_picture_index: u8,
-    mark: Mark,
-    /// First sent, or sent again.
-    last_sent: Time,
-}
-
-struct Encoding {
-    rid: Option<Tag>,
-    ssrc: u32,
-    rtx_ssrc: Option<u32>,
-    media: Arc<MediaLoop>,
-    index: u8,
-    position: usize,
-    /// Extended numbers; they start below 2^15, so that the receiver's rollover counter starts at 0.
-    next_number: u64,
-    next_rtx_number: u64,
-    timestamp_offset: u32,
-    picture_id: u16,
-    wants_keyframe: bool,
-    /// The server reports on the SSRC: mid and rid need not be told any more, as in browsers.
-    is_known: bool,
-    packet_count: u32,
-    octet_count: u32,
-    last_timestamp: Option<(Time, u32)>,
-    history: VecDeque<SentPacket>,
-}
-
 /// One track.
 pub struct SendTrack {
     /// a=mid
@@ -85,6 +47,7 @@ pub struct SendTrack {
     track: u8,
     payload_type: u8,
     rtx_payload_type: Option<u8>,
+    red_payload_type: Option<u8>,
     extensions: Extensions,
     minus_dbov: Option<u8>,
     encodings: Vec<Encoding>,
@@ -92,6 +55,7 @@ pub struct SendTrack {
     started: Time,
     next_frame: Option<Time>,
     frame: u32,
+    was_silent: bool,
 }
 
 impl SendTrack {
@@ -101,7 +65,6 @@ impl SendTrack {
     /// What of `media` cannot be sent.
     pub fn new(
         media: &SendMedia,
-        index: usize,
         loops: &HashMap<String, Arc<MediaLoop>>,
         random: &mut Random,
     ) -> Result<Self, String> {
@@ -110,29 +73,28 @@ impl SendTrack {
             .map(|(index, encoding)| Encoding::new(encoding, index, loops, random))
             .collect();
         let encodings = made?;
-        let codec = match media.kind {
-            Kind::Audio => LoopCodec::Opus,
-            Kind::Video => LoopCodec::Vp8,
-        };
         let first = encodings.first().ok_or("an m-line without encodings")?;
-        let interval = u64::from(first.media.interval_micros);
+        let (codec, interval) = (first.media.codec, u64::from(first.media.interval_micros));
         let is_alike = |other: &Encoding| {
             other.media.codec == codec && u64::from(other.media.interval_micros) == interval
         };
         if !encodings.iter().all(is_alike) {
             return Err("encodings of different codecs or frame rates".to_owned());
         }
-        let video_bit = if media.kind == Kind::Video {
-            VIDEO_TRACK
-        } else {
-            0
-        };
+        if codec.kind() != media.kind {
+            return Err("a loop of the wrong kind".to_owned());
+        }
+        let source = media.source.unwrap_or(match media.kind {
+            Kind::Audio => Source::Microphone,
+            Kind::Video => Source::Camera,
+        });
         Ok(Self {
             mid,
             kind: media.kind,
-            track: index as u8 & !VIDEO_TRACK | video_bit,
+            track: track_of(source),
             payload_type: media.payload_type,
             rtx_payload_type: media.rtx_payload_type,
+            red_payload_type: media.red_payload_type,
             extensions: media.extensions,
             minus_dbov: media.minus_dbov,
             encodings,
@@ -140,6 +102,7 @@ impl SendTrack {
             started: Time::default(),
             next_frame: None,
             frame: 0,
+            was_silent: true,
         })
     }
 
@@ -177,10 +140,16 @@ impl SendTrack {
         };
         let captured = due.after(skipped * self.interval);
         self.next_frame = Some(captured.after(self.interval));
+        // Sound has one encoding.
+        if self.kind == Kind::Audio && self.encodings[0].skip_silence() {
+            self.was_silent = true;
+            return Some(lateness);
+        }
         for index in 0..self.encodings.len() {
             self.send_frame(index, captured, now, context);
         }
         self.frame = self.frame.wrapping_add(1);
+        self.was_silent = false;
         Some(lateness)
     }
 
@@ -213,16 +182,8 @@ impl SendTrack {
         else {
             return;
         };
-        let history = &mut self.encodings[index].history;
-        let found = history
-            .iter_mut()
-            .rev()
-            .find(|sent| sent.number as u16 == number);
-        let is_due =
-            |sent: &&mut SentPacket| context.now.since(sent.last_sent) >= context.round_trip;
-        if let Some(sent) = found.filter(is_due) {
-            sent.last_sent = context.now;
-            let sent = *sent;
+        let recalled = self.encodings[index].recall(number, context.now, context.round_trip);
+        if let Some(sent) = recalled {
             self.send_again(index, &sent, context);
         }
     }
@@ -257,45 +218,23 @@ impl SendTrack {
         now: Time,
         context: &mut SendContext<'_>,
     ) {
-        let rate = clock_rate(self.kind);
+        let elapsed = captured.since(self.started);
+        let sent_time = u64::from(self.frame) * self.interval;
         let encoding = &mut self.encodings[index];
-        let loop_frame = encoding.next_position();
-        let elapsed = (captured.since(self.started) * rate / SECOND) as u32;
-        let timestamp = encoding.timestamp_offset.wrapping_add(elapsed);
-        encoding.last_timestamp = Some((captured, timestamp));
-        encoding.picture_id = (encoding.picture_id + 1) & 0x7fff;
-        let parts = match self.kind {
-            Kind::Audio => 1,
-            Kind::Video => {
-                vp8::part_count(encoding.media.frames[loop_frame].data.len() + MARK_BYTES)
-            }
-        };
         let mark = Mark {
             room: context.room,
             publisher: context.publisher,
             track: self.track,
             encoding: encoding.index,
             frame: self.frame,
+            idle_ms: (elapsed.saturating_sub(sent_time) / MILLISECOND) as u32,
+            height: encoding.media.height,
             sent: now,
         };
-        for part in 0..parts {
-            let encoding = &mut self.encodings[index];
-            let sent = SentPacket {
-                number: encoding.next_number,
-                loop_frame,
-                part,
-                timestamp,
-                marker: self.kind == Kind::Video && part + 1 == parts,
-                picture_id: encoding.picture_id,
-                // One temporal layer: every picture is of the base layer.
-                tl0_picture_index: encoding.picture_id as u8,
-                mark,
-                last_sent: now,
-            };
-            encoding.next_number += 1;
-            encoding.history.push_back(sent);
-            if encoding.history.len() > HISTORY || self.rtx_payload_type.is_none() {
-                encoding.history.pop_front();
+        let timestamp = (elapsed * clock_rate(self.kind) / SECOND) as u32;
+        for sent in encoding.next_frame(mark, captured, timestamp, self.was_silent) {
+            if self.rtx_payload_type.is_some() {
+                self.encodings[index].remember(sent);
             }
             self.send_packet(index, &sent, context);
         }
@@ -305,7 +244,7 @@ impl SendTrack {
         let encoding = &self.encodings[index];
         let header = OutgoingHeader {
             marker: sent.marker,
-            payload_type: self.payload_type,
+            payload_type: self.red_payload_type.unwrap_or(self.payload_type),
             sequence_number: sent.number as u16,
             timestamp: sent.timestamp,
             ssrc: encoding.ssrc,
@@ -314,7 +253,12 @@ impl SendTrack {
         let rid = encoding.rid.map(|rid| (self.extensions.rid, rid));
         self.write_header(&header, rid, encoding.is_known, sent, context);
         let header_end = context.outbox.bytes.len();
-        encoding.write_payload(sent, &mut context.outbox.bytes);
+        let encoding = &mut self.encodings[index];
+        if self.red_payload_type.is_some() {
+            encoding.write_redundant(sent, self.payload_type, &mut context.outbox.bytes);
+        } else {
+            encoding.write_payload(sent, &mut context.outbox.bytes);
+        }
         let payload_bytes = context.outbox.bytes.len() - header_end;
         protect(context, start, header_end, header.ssrc, sent.number);
         let encoding = &mut self.encodings[index];
@@ -327,8 +271,7 @@ impl SendTrack {
         let (Some(payload_type), Some(ssrc)) = (self.rtx_payload_type, encoding.rtx_ssrc) else {
             return;
         };
-        let number = encoding.next_rtx_number;
-        encoding.next_rtx_number += 1;
+        let number = encoding.next_rtx_number();
         let encoding = &self.encodings[index];
         let header = OutgoingHeader {
             marker: sent.marker,
@@ -413,68 +356,4 @@ fn protect(context: &mut SendContext<'_>, start: usize, header_end: usize, ssrc:
     outbox.finish();
     context.totals.packets_sent += 1;
     context.totals.bytes_sent += packet_bytes as u64;
-}
-
-impl Encoding {
-    fn new(
-        encoding: &SendEncoding,
-        index: usize,
-        loops: &HashMap<String, Arc<MediaLoop>>,
-        random: &mut Random,
-    ) -> Result<Self, String> {
-        let media = loops.get(&encoding.media);
-        let media = media.ok_or_else(|| format!("no loop \"{}\" was loaded", encoding.media))?;
-        let rid = match &encoding.rid {
-            Some(rid) => Some(Tag::new(rid.as_bytes()).ok_or("a rid that is no token")?),
-            None => None,
-        };
-        Ok(Self {
-            rid,
-            ssrc: encoding.ssrc,
-            rtx_ssrc: encoding.rtx_ssrc,
-            media: media.clone(),
-            index: index as u8,
-            position: 0,
-            next_number: random.next() & 0x7fff,
-            next_rtx_number: random.next() & 0x7fff,
-            timestamp_offset: random.next() as u32,
-            picture_id: random.next() as u16 & 0x7fff,
-            wants_keyframe: true,
-            is_known: false,
-            packet_count: 0,
-            octet_count: 0,
-            last_timestamp: None,
-            history: VecDeque::new(),
-        })
-    }
-
-    /// The loop's frame to send now: the next, or the keyframe at the start if one is wanted.
-    fn next_position(&mut self) -> usize {
-        if std::mem::take(&mut self.wants_keyframe) && self.media.codec == LoopCodec::Vp8 {
-            self.position = 0;
-        }
-        let position = self.position;
-        self.position = (position + 1) % self.media.frames.len();
-        position
-    }
-
-    fn write_payload(&self, sent: &SentPacket, out: &mut Vec<u8>) {
-        let data = &self.media.frames[sent.loop_frame].data;
-        if self.media.codec == LoopCodec::Opus {
-            write_marked_opus(out, data, &sent.mark);
-            return;
-        }
-        let (start, end) = vp8::part_bounds(data.len() + MARK_BYTES, sent.part);
-        out.extend_from_slice(&vp8::descriptor(
-            sent.part == 0,
-            sent.picture_id,
-            sent.tl0_picture_index,
-        ));
-        out.extend_from_slice(&data[start.min(data.len())..end.min(data.len())]);
-        // The mark follows the frame and lies in its last part, as no part is shorter.
-        if end > data.len() {
-            let mark = sent.mark.to_bytes();
-            out.extend_from_slice(&mark[start.saturating_sub(data.len())..end - data.len()]);
-        }
-    }
 }

@@ -67,13 +67,14 @@ pub fn raise_file_limit() {
     }
 }
 
-/// Have the kernel note receive times, and hand over runs of datagrams as one message.
+/// Have the kernel note receive times and what it drops, and hand over runs of datagrams as one message.
 ///
 /// # Errors
 /// What the kernel refuses.
 pub fn prepare_socket(socket: BorrowedFd<'_>, buffer_bytes: usize) -> io::Result<()> {
     let options = [
         (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
+        (libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1),
         (
             libc::SOL_SOCKET,
             libc::SO_RCVBUF,
@@ -169,6 +170,16 @@ pub struct Received<'a> {
     pub bytes: &'a mut [u8],
     /// When the kernel had it, µs of the wall clock; `None` if it did not say.
     pub realtime_micros: Option<u64>,
+    /// Datagrams that the socket's full buffer has cost so far; `None` if there were none yet.
+    pub overflows: Option<u32>,
+}
+
+/// What the kernel says about a received message.
+#[derive(Debug, Clone, Copy, Default)]
+struct Control {
+    realtime_micros: Option<u64>,
+    segment_bytes: Option<usize>,
+    overflows: Option<u32>,
 }
 
 /// Buffers and arrays for `recvmmsg`, used for all sockets in turn.
@@ -231,20 +242,20 @@ impl Receiver {
     pub fn for_each(&mut self, index: usize, mut handle: impl FnMut(Received<'_>)) {
         let header = &self.headers[index];
         let length = (header.msg_len as usize).min(BUFFER_BYTES);
-        let (realtime_micros, segment) = read_control(&header.msg_hdr);
+        let control = read_control(&header.msg_hdr);
         let bytes = &mut self.buffers[index * BUFFER_BYTES..][..length];
-        for datagram in bytes.chunks_mut(segment.unwrap_or(length).max(1)) {
+        for datagram in bytes.chunks_mut(control.segment_bytes.unwrap_or(length).max(1)) {
             handle(Received {
                 bytes: datagram,
-                realtime_micros,
+                realtime_micros: control.realtime_micros,
+                overflows: control.overflows,
             });
         }
     }
 }
 
-/// Receive time in µs and segment size of a received message.
-fn read_control(header: &libc::msghdr) -> (Option<u64>, Option<usize>) {
-    let (mut time, mut segment) = (None, None);
+fn read_control(header: &libc::msghdr) -> Control {
+    let mut control = Control::default();
     // SAFETY: the kernel filled `msg_control` up to `msg_controllen`; both are still those of our own array, and the macros
     // stay within them. Data is read unaligned, of the sizes that the kernel writes for these types.
     unsafe {
@@ -254,18 +265,22 @@ fn read_control(header: &libc::msghdr) -> (Option<u64>, Option<usize>) {
             match ((*item).cmsg_level, (*item).cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                     let at = data.cast::<libc::timespec>().read_unaligned();
-                    time = Some(at.tv_sec as u64 * 1_000_000 + at.tv_nsec as u64 / 1_000);
+                    let micros = at.tv_sec as u64 * 1_000_000 + at.tv_nsec as u64 / 1_000;
+                    control.realtime_micros = Some(micros);
                 }
                 (libc::SOL_UDP, UDP_GRO) => {
                     let bytes = data.cast::<libc::c_int>().read_unaligned();
-                    segment = usize::try_from(bytes).ok();
+                    control.segment_bytes = usize::try_from(bytes).ok();
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    control.overflows = Some(data.cast::<u32>().read_unaligned());
                 }
                 _ => {}
             }
             item = libc::CMSG_NXTHDR(header, item);
         }
     }
-    (time, segment)
+    control
 }
 
 /// Arrays for `sendmmsg`, used for all sockets in turn.

@@ -7,13 +7,16 @@ use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path};
 use load_agent::dtls::{DtlsIdentity, fingerprint};
-use load_agent::judge::Totals;
 use load_agent::media_loop::{Frame, LoopCodec, MediaLoop};
 use load_agent::outbox::Outbox;
 use load_agent::participant::{Participant, Shared};
-use load_agent::protocol::{self, Connect, Extensions, ReceiveMedia, SendEncoding, SendMedia};
+use load_agent::protocol::{
+    self, Connect, Extensions, ReceiveMedia, SendEncoding, SendMedia, SrtpOffer,
+};
 use load_agent::random::Random;
+use load_agent::report::Report;
 use load_agent::time::Time;
+use load_agent::totals::Totals;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -113,6 +116,8 @@ fn sent(mid: &str, kind: protocol::Kind, ssrc: u32, rtx_ssrc: Option<u32>) -> Se
     SendMedia {
         mid: mid.into(),
         kind,
+        source: None,
+        red_payload_type: None,
         payload_type: if is_audio { 111 } else { 96 },
         rtx_payload_type: rtx_ssrc.map(|_| 97),
         extensions: AGENT_IDS,
@@ -133,6 +138,8 @@ fn received(mid: &str, kind: protocol::Kind, ssrc: u32, rtx_ssrc: Option<u32>) -
         kind,
         ssrc,
         rtx_ssrc,
+        h264_payload_types: vec![],
+        red_payload_type: None,
         has_nack: rtx_ssrc.is_some(),
         extensions: AGENT_IDS,
     }
@@ -157,6 +164,7 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
             is_keyframe,
             minus_dbov: 127,
             data,
+            parts: vec![],
         }
     };
     let mut pictures = vec![picture(true, 6_000)];
@@ -165,15 +173,18 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
         is_keyframe: true,
         minus_dbov: 30,
         data: vec![0x78; 60],
+        parts: vec![],
     };
     let video = MediaLoop {
         codec: LoopCodec::Vp8,
         interval_micros: 50_000,
+        height: 360,
         frames: pictures,
     };
     let audio = MediaLoop {
         codec: LoopCodec::Opus,
         interval_micros: 20_000,
+        height: 0,
         frames: vec![voice],
     };
     HashMap::from([
@@ -231,7 +242,7 @@ impl World {
         let index = self.peers.len();
         let id = index as u32 + 1;
         let (participant, base) = (ParticipantId(id.into()), id * 100);
-        let mut client = Participant::new(id, room, 1000 + u64::from(id));
+        let mut client = Participant::new(id, room, 1000 + u64::from(id), SrtpOffer::All);
         let ice_ufrag = format!("user{id}");
         self.command(Command::AddParticipant {
             room: ROOM,
@@ -435,6 +446,11 @@ impl World {
     }
 }
 
+fn report(world: &mut World, index: usize) -> Report {
+    let now = world.now;
+    world.peers[index].participant.report(now)
+}
+
 fn engine_time(time: Time) -> engine::Time {
     engine::Time::from_millis(time.0 / 1_000)
 }
@@ -452,10 +468,10 @@ fn call(rooms: [u32; 2], loss_per_mille: u64) -> World {
 
 #[test]
 fn two_participants_hear_and_see_each_other_without_a_fault() {
-    let world = call([1, 1], 0);
+    let mut world = call([1, 1], 0);
 
     for index in 0..2 {
-        let report = world.peers[index].participant.report();
+        let report = report(&mut world, index);
         let totals = report.totals;
         assert!(report.is_connected);
         assert!(totals.frames > 5 * (50 + 20), "{}", totals.frames);
@@ -481,10 +497,10 @@ fn two_participants_hear_and_see_each_other_without_a_fault() {
 
 #[test]
 fn lost_pictures_are_asked_for_and_repaired_lost_sound_is_counted() {
-    let world = call([1, 1], 50);
+    let mut world = call([1, 1], 50);
 
     for index in 0..2 {
-        let lines = world.peers[index].participant.report().lines;
+        let lines = report(&mut world, index).lines;
         let (pictures, sound) = lines.split_last().expect("four lines");
         let (pictures, sound) = (&pictures.totals, sound.iter().map(|line| &line.totals));
         assert!(sound.clone().map(|line| line.frames_missing).sum::<u64>() > 3);

@@ -32,6 +32,27 @@ pub fn primary(payload: &[u8]) -> Result<(u8, &[u8]), ParseError> {
     Err(ParseError::TooMany(NAME))
 }
 
+/// The redundant blocks of a RED payload, oldest first; none of a malformed one.
+pub fn redundant(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut lengths = [0; MAX_BLOCKS];
+    let (mut count, mut headers) = (0, payload);
+    if primary(payload).is_ok() {
+        while let [first, _, high, low, after @ ..] = headers
+            && first & 0x80 != 0
+        {
+            lengths[count] = usize::from(u16::from_be_bytes([high & 0x03, *low]));
+            count += 1;
+            headers = after;
+        }
+    }
+    let mut rest = headers.get(1..).unwrap_or_default();
+    lengths.into_iter().take(count).map(move |length| {
+        let (block, after) = rest.split_at_checked(length).unwrap_or_default();
+        rest = after;
+        block
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +77,16 @@ mod tests {
         }
         for length in 14..SAMPLE.len() {
             assert_eq!(primary(&SAMPLE[..length]), Ok((109, &SAMPLE[14..length])));
+        }
+    }
+
+    #[test]
+    fn redundant_blocks_come_oldest_first_and_never_from_malformed_payloads() {
+        let blocks: Vec<_> = redundant(&SAMPLE).collect();
+        assert_eq!(blocks, [&[1, 2][..], &[3, 4, 5]]);
+        assert_eq!(redundant(&[111, 7, 8]).count(), 0);
+        for length in 0..14 {
+            assert_eq!(redundant(&SAMPLE[..length]).count(), 0, "{length} bytes");
         }
     }
 

@@ -3,19 +3,27 @@
 use super::Participant;
 use crate::mark::Mark;
 use crate::outbox::Outbox;
-use crate::protocol::{Event, Extensions};
+use crate::protocol::{Event, Extensions, Kind, WrongSource};
 use crate::receive_stream::ReceiveStream;
 use crate::send_track::SendContext;
 use crate::time::{MILLISECOND, Time};
 use wire::extensions::{self, ExtensionIds};
 use wire::rtcp::{self, RtcpPacket};
 use wire::rtp::{self, RtpHeader};
+use wire::srtp::SrtpError;
 
 impl Participant {
     pub(super) fn handle_rtp(&mut self, now: Time, arrival: Time, datagram: &mut [u8]) {
-        let Some((index, is_rtx, header, payload)) = self.open_rtp(datagram) else {
-            self.totals.unreadable += 1;
-            return;
+        let (index, is_rtx, header, payload) = match self.open_rtp(datagram) {
+            Ok(opened) => opened,
+            Err(SrtpError::Replay) => {
+                self.totals.packets_duplicate += 1;
+                return;
+            }
+            Err(_) => {
+                self.totals.unreadable += 1;
+                return;
+            }
         };
         let packet = &datagram[..payload.end];
         let stream = &mut self.streams[index];
@@ -31,6 +39,11 @@ impl Participant {
         } else {
             stream.handle_rtp(arrival, &header, payload)
         };
+        if stream.media.kind == Kind::Audio
+            && let Some(mark) = stream.judge.newest_mark()
+        {
+            self.hearing.handle_frame(arrival, mark.publisher);
+        }
         if stream.is_waiting() && self.next_repair.is_none() {
             self.next_repair = Some(now);
         }
@@ -42,29 +55,34 @@ impl Participant {
                 at_us: at.0,
             });
         }
-        let wrong: Vec<_> = wrong.into_iter().map(|mark| (index, mark)).collect();
-        self.tell_wrong(&wrong);
+        self.tell_wrong(index, &wrong);
     }
 
     /// Decrypt; gives the stream's index, whether it is its retransmission stream, the header and the payload's place.
     pub(super) fn open_rtp(
         &mut self,
         datagram: &mut [u8],
-    ) -> Option<(usize, bool, RtpHeader, std::ops::Range<usize>)> {
-        let header = RtpHeader::parse(datagram).ok()?;
+    ) -> Result<(usize, bool, RtpHeader, std::ops::Range<usize>), SrtpError> {
+        let header = RtpHeader::parse(datagram).map_err(|_| SrtpError::Malformed)?;
         let ssrc = header.ssrc;
         let is_of = |stream: &ReceiveStream| {
             stream.media.ssrc == ssrc || stream.media.rtx_ssrc == Some(ssrc)
         };
-        let index = self.streams.iter().position(is_of)?;
-        let receiver = &mut self.srtp.as_mut()?.receiver;
-        let end =
-            (receiver.unprotect_rtp(datagram, header.header_bytes, ssrc, header.sequence_number))
-                .ok()?;
+        let index = self.streams.iter().position(is_of);
+        let (Some(index), Some(srtp)) = (index, &mut self.srtp) else {
+            return Err(SrtpError::Malformed);
+        };
+        let end = (srtp.receiver).unprotect_rtp(
+            datagram,
+            header.header_bytes,
+            ssrc,
+            header.sequence_number,
+        )?;
         let payload = &datagram[header.header_bytes..end];
-        let padding = rtp::padding_bytes(header.has_padding, payload).ok()?;
+        let padding = rtp::padding_bytes(header.has_padding, payload);
+        let padding = padding.map_err(|_| SrtpError::Malformed)?;
         let is_rtx = self.streams[index].media.ssrc != ssrc;
-        Some((index, is_rtx, header, header.header_bytes..end - padding))
+        Ok((index, is_rtx, header, header.header_bytes..end - padding))
     }
 
     pub(super) fn handle_rtcp(
@@ -177,11 +195,12 @@ impl Participant {
         measured.clamp(10 * MILLISECOND, 200 * MILLISECOND)
     }
 
-    pub(super) fn tell_wrong(&mut self, marks: &[(usize, Mark)]) {
-        for (index, mark) in marks {
+    pub(super) fn tell_wrong(&mut self, index: usize, wrong: &[(WrongSource, Mark)]) {
+        for (reason, mark) in wrong {
             self.events.push(Event::WrongSource {
+                reason: *reason,
                 id: self.id,
-                mid: self.streams[*index].media.mid.clone(),
+                mid: self.streams[index].media.mid.clone(),
                 room: mark.room,
                 publisher: mark.publisher,
             });

@@ -26,7 +26,7 @@ impl Participant {
         for track in &mut self.tracks {
             // Each call sends one frame; a track that fell behind catches up here.
             while let Some(lateness) = track.handle_timeout(now, &mut context) {
-                self.send_lateness.record(lateness);
+                self.send_lateness.push(lateness);
             }
         }
     }
@@ -85,19 +85,16 @@ impl Participant {
         let mut requests = Vec::new();
         let mut wrong = Vec::new();
         for (index, stream) in self.streams.iter_mut().enumerate() {
-            wrong.extend(
-                stream
-                    .handle_timeout(now)
-                    .into_iter()
-                    .map(|mark| (index, mark)),
-            );
+            wrong.push((index, stream.handle_timeout(now)));
             let numbers = stream.poll_nacks(now);
             rtcp::write_nack(&mut requests, ssrc, stream.media.ssrc, &numbers);
             if stream.poll_keyframe_request(now) {
                 rtcp::write_picture_loss_indication(&mut requests, ssrc, stream.media.ssrc);
             }
         }
-        self.tell_wrong(&wrong);
+        for (index, wrong) in wrong {
+            self.tell_wrong(index, &wrong);
+        }
         self.send_rtcp(outbox, |out| out.extend_from_slice(&requests));
         let is_waiting = self.streams.iter().any(ReceiveStream::is_waiting);
         self.next_repair = is_waiting.then(|| now.after(REPAIR_INTERVAL));

@@ -1,0 +1,93 @@
+//! Who ought to be heard by a participant, on whichever of its audio m-lines, and who is. Sans-IO.
+
+use crate::silence::Waiting;
+use crate::time::Time;
+use crate::totals::Totals;
+
+/// What one participant hears.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    /// `None` until the driver told who ought to be heard.
+    wished: Option<Vec<(u32, Waiting)>>,
+    /// Counts: silences alone.
+    pub totals: Totals,
+}
+
+impl Hearing {
+    /// From now on these publishers ought to be heard; those who were already go on.
+    pub fn handle_wish(&mut self, now: Time, publishers: Option<&[u32]>) {
+        let before = self.wished.take().unwrap_or_default();
+        for (publisher, mut waiting) in before.iter().copied() {
+            if !publishers.is_some_and(|publishers| publishers.contains(&publisher)) {
+                waiting.end(now, &mut self.totals);
+            }
+        }
+        let waiting_for = |publisher: &u32| {
+            let known = before.iter().find(|(known, _)| known == publisher);
+            known.copied().unwrap_or((*publisher, Waiting::new(now)))
+        };
+        self.wished = publishers.map(|publishers| publishers.iter().map(waiting_for).collect());
+    }
+
+    /// `publisher` was heard.
+    pub fn handle_frame(&mut self, now: Time, publisher: u32) {
+        let mut wished = self.wished.iter_mut().flatten();
+        if let Some((_, waiting)) = wished.find(|(wished, _)| *wished == publisher) {
+            waiting.meet(now, &mut self.totals);
+        }
+    }
+
+    /// Look for silence; gives whose begins.
+    pub fn handle_timeout(&mut self, now: Time) -> Vec<u32> {
+        let totals = &mut self.totals;
+        (self.wished.iter_mut().flatten())
+            .filter_map(|(publisher, waiting)| {
+                waiting.handle_timeout(now, totals).then_some(*publisher)
+            })
+            .collect()
+    }
+
+    /// Who ought to be heard and is not.
+    pub fn silent(&self) -> Vec<u32> {
+        (self.wished.iter().flatten())
+            .filter(|(_, waiting)| waiting.is_silent())
+            .map(|(publisher, _)| *publisher)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::silence::SILENT_AFTER;
+    use crate::time::SECOND;
+
+    #[test]
+    fn who_ought_to_be_heard_and_is_not_is_named_once_with_its_length() {
+        let mut hearing = Hearing::default();
+        hearing.handle_wish(Time(0), Some(&[2, 3]));
+        hearing.handle_frame(Time(SECOND), 2);
+        hearing.handle_frame(Time(SECOND), 4);
+
+        assert_eq!(hearing.handle_timeout(Time(SILENT_AFTER + 1)), [3]);
+        assert_eq!(hearing.handle_timeout(Time(4 * SECOND)), [2]);
+        assert_eq!(hearing.silent(), [2, 3]);
+        hearing.handle_frame(Time(5 * SECOND), 3);
+        assert_eq!(hearing.silent(), [2]);
+        // The driver says that 2 is muted; 3 goes on.
+        hearing.handle_wish(Time(6 * SECOND), Some(&[3]));
+        assert!(hearing.silent().is_empty());
+        assert_eq!(hearing.totals.silences, 2);
+        assert_eq!(hearing.totals.silence_us, 5 * SECOND + 5 * SECOND);
+    }
+
+    #[test]
+    fn nobody_is_missed_without_a_wish() {
+        let mut hearing = Hearing::default();
+        assert!(hearing.handle_timeout(Time(60 * SECOND)).is_empty());
+        hearing.handle_wish(Time(60 * SECOND), Some(&[2]));
+        assert!(hearing.handle_timeout(Time(61 * SECOND)).is_empty());
+        hearing.handle_wish(Time(61 * SECOND), None);
+        assert!(hearing.handle_timeout(Time(90 * SECOND)).is_empty());
+    }
+}
