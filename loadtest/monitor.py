@@ -35,11 +35,12 @@ class Monitor:
         self._http = http
         self._root_pid = root_pid
         self._on_point = on_point
-        self._started_s = time.monotonic()
+        self._started_s = 0.0
         self._readings = 0
 
     async def run(self) -> None:
         """Read for ever."""
+        self._started_s = time.monotonic()
         while True:
             await self.read()
             late_s = (time.monotonic() - self._started_s) % READING_INTERVAL_S

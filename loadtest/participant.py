@@ -282,7 +282,8 @@ class Participant:
                 self._fail(str(event["reason"]))
 
     def _fail(self, reason: str) -> None:
-        self.failure = self.failure or reason
+        if not self.has_left:  # whom we remove is closed by the server, as it should be
+            self.failure = self.failure or reason
         self.is_in = False
         self.connected.set()
         self.first_media.set()

@@ -112,8 +112,10 @@ class Ramp:
     """`rooms`, `groups` or `random`."""
 
     def __post_init__(self) -> None:
-        if min(self.joins_per_s, self.within_s) < 0:
-            raise ValueError("joins_per_s and within_s are not below 0")
+        if min(self.joins_per_s, self.within_s) < 0 or self.within_s > MAX_HOLD_S:
+            raise ValueError(f"joins_per_s is not below 0, within_s is 0 to {MAX_HOLD_S} (a week)")
+        if 0 < self.joins_per_s < 0.001:
+            raise ValueError(f"joins_per_s = {self.joins_per_s:g}: use 0.001 or more")
         if (self.joins_per_s > 0) == (self.within_s > 0):
             raise ValueError(
                 f"joins_per_s = {self.joins_per_s:g} and within_s = {self.within_s:g}: set exactly "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ def read_scenario(name: str, changes: Sequence[str] = ()) -> Scenario:
         raise BadScenario(f"{path}: not TOML: {error}") from error
     for change in changes:
         apply_change(mapping, change)
+    endless = [f"{path}: {key} = {value}: use a number" for key, value in _endless(mapping)]
+    if endless:
+        raise BadScenario("\n".join(endless))
     try:
         return load(Scenario, mapping, str(path))
     except SettingsError as error:
@@ -86,6 +90,16 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def _endless(value: Any, path: str = "") -> list[tuple[str, float]]:
+    """Return the keys whose value TOML calls a number and arithmetic does not: inf and nan."""
+    if isinstance(value, Mapping):
+        return [row for key, each in value.items() for row in _endless(each, f"{path}.{key}")]
+    if isinstance(value, list):
+        return [row for index, each in enumerate(value) for row in _endless(each, f"{path}.{index}")]
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    return [(path.lstrip("."), value)] if is_endless else []
 
 
 def _find(name: str) -> Path:

@@ -121,8 +121,9 @@ def _first_pictures(outcome: Outcome) -> Iterable[float]:
     opened = {seen.seat.number: seen.participant.times.opened_s for seen in outcome.seen}
     for seen, lines in _lines(outcome):
         for line in lines:
-            if line["kind"] == "video" and line["first_frame_us"] is not None:
-                since_s = max(opened[seen.seat.number], opened.get(line["publisher"], 0.0))
+            is_marked = line["publisher"] in opened  # a browser's pictures bear no marks
+            if line["kind"] == "video" and line["first_frame_us"] is not None and is_marked:
+                since_s = max(opened[seen.seat.number], opened[line["publisher"]])
                 yield max(0.0, line["first_frame_us"] / 1e6 - since_s)
 
 

@@ -52,7 +52,8 @@ def decide_verdict(
         )
     missed = [check for check in checks if check.holds is False]
     if missed:
-        return _verdict(Exit.MISSED, f"{len(missed)} of {len(checks)} thresholds missed")
+        names = ", ".join(check.words.lower() for check in missed)
+        return _verdict(Exit.MISSED, f"{len(missed)} of {len(checks)} thresholds missed: {names}")
     return _verdict(Exit.HELD, f"all {len(checks)} thresholds held")
 
 
