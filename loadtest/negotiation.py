@@ -118,6 +118,7 @@ def _sent(answer: Answer, stream: OfferedStream, behaviour: Behaviour) -> dict[s
     return {
         "mid": stream.mid,
         "kind": stream.kind,
+        "source": source.value,
         "payload_type": payload_type,
         "rtx_payload_type": media.rtx.get(payload_type),
         "extensions": media.extensions,

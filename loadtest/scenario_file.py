@@ -97,7 +97,9 @@ def _endless(value: Any, path: str = "") -> list[tuple[str, float]]:
     if isinstance(value, Mapping):
         return [row for key, each in value.items() for row in _endless(each, f"{path}.{key}")]
     if isinstance(value, list):
-        return [row for index, each in enumerate(value) for row in _endless(each, f"{path}.{index}")]
+        return [
+            row for index, each in enumerate(value) for row in _endless(each, f"{path}.{index}")
+        ]
     is_endless = isinstance(value, float) and not math.isfinite(value)
     return [(path.lstrip("."), value)] if is_endless else []
 

@@ -37,8 +37,7 @@ def test_half_of_the_calls_go_on_with_sound_alone_after_their_last_join() -> Non
     rooms = {seats[step.action.number].room for step in muted if isinstance(step.action, Mute)}
     assert len(rooms) == 44
     assert all(
-        isinstance(step.action, Mute) and step.action.source is TrackSource.CAMERA
-        for step in muted
+        isinstance(step.action, Mute) and step.action.source is TrackSource.CAMERA for step in muted
     )
     for step in muted:
         assert isinstance(step.action, Mute)
