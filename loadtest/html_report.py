@@ -211,6 +211,7 @@ def quantile_rows(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, flo
         ("Delay of pictures", report["delays"]["video_ms"]),
         ("Generator: late in sending", late["sending"]),
         ("Generator: late in reading", late["reading"]),
+        ("Generator: late in waking", late["timers"]),
         ("Generator: joins begun late", late["joins"]),
     ]
 

@@ -100,7 +100,7 @@ def _changes(options: argparse.Namespace) -> list[str]:
     if options.room:
         names = ", ".join(f'"{room}"' for room in options.room)
         changes.append(f"rooms.ids=[{names}]")
-    return changes + options.set
+    return [*changes, *options.set]
 
 
 def _target(options: argparse.Namespace, scenario: Scenario) -> Target:

@@ -1,4 +1,4 @@
-"""SANS-IO: from a scenario to the timed list of what happens. The same seed gives the same plan.
+"""From a scenario to the timed list of what happens. Pure: the same seed gives the same plan.
 
 Times are seconds since the start of the run. The plan is open-loop: it never waits for the service,
 so that a slow service is seen as slow and not spared (coordinated omission).

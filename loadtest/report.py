@@ -16,16 +16,15 @@ def write_reports(
     """Write into `folder`, or to the paths that are given; return what was written."""
     if folder is not None:
         stamp = report["run"]["started_at"].replace(":", "").replace("+0000", "Z")
-        base = folder / f"{report['name']}-{stamp}"
-        json_path, html_path = base.with_suffix(".json"), base.with_suffix(".html")
-    texts = {
-        json_path: lambda: json.dumps(report, indent=2, ensure_ascii=False) + "\n",
-        html_path: lambda: write_html(report),
-    }
-    written = []
-    for path, write in texts.items():
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(write(), encoding="utf-8")
-            written.append(path)
-    return written
+        name = f"{report['name']}-{stamp}"
+        json_path, html_path = folder / f"{name}.json", folder / f"{name}.html"
+    if json_path is not None:
+        _write(json_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if html_path is not None:
+        _write(html_path, write_html(report))
+    return [path for path in (json_path, html_path) if path is not None]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

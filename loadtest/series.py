@@ -113,10 +113,10 @@ class Series:
     ) -> None:
         if not before or len(before) != len(now):
             return
-        elapsed_s = max(new["at_us"] - old["at_us"] for old, new in zip(before, now, strict=True))
+        pairs = zip(before, now, strict=True)
+        elapsed_s = max(float(new["at_us"] - old["at_us"]) / 1e6 for old, new in pairs)
         if elapsed_s <= 0:
             return  # no news since the last time
-        elapsed_s /= 1e6
         old = merge_totals(each["totals"] for each in before)
         new = merge_totals(each["totals"] for each in now)
 

@@ -30,33 +30,17 @@ def summarise(outcome: Outcome, name: str, machine: Mapping[str, Any]) -> dict[s
     """Return the report of a run as JSON values. docs/loadtest.md explains it."""
     statistics = [report["statistics"] for report in outcome.reports]
     totals = merge_totals(each["totals"] for each in statistics)
-    late = {
-        "sending": quantiles_ms(merge_histograms(each["send_lateness"] for each in statistics)),
-        "reading": quantiles_ms(merge_histograms(each["receive_lateness"] for each in statistics)),
-        "joins": summarise_times(max(0.0, seen.lateness_s) for seen in outcome.seen),
-    }
+    late = _lateness(outcome, statistics)
     times = _times(outcome)
     figures = _figures(outcome, totals, times)
     checks = check_thresholds(outcome.scenario, figures, has_browsers=bool(outcome.browsers))
-    verdict = decide_verdict(outcome, checks, late)
+    verdict = decide_verdict(outcome, checks, late, totals.get("receive_overflows", 0))
     return {
         "format": FORMAT,
         "name": name,
         "verdict": dataclasses.asdict(verdict),
         "scenario": dataclasses.asdict(outcome.scenario),
-        "run": {
-            "url": outcome.target.url,
-            "started_at": outcome.started_at.isoformat(timespec="seconds"),
-            "seconds": round(outcome.seconds, 2),
-            "planned_seconds": round(outcome.plan.ends_at_s, 2),
-            "rooms": len(outcome.rooms),
-            "participants": len(outcome.seen),
-            "planned_participants": len(outcome.plan.seats),
-            "most_at_once": max((point.people for point in outcome.series.points), default=0),
-            "end": outcome.end.value,
-            "end_text": outcome.end_text,
-            "seed": outcome.scenario.seed,
-        },
+        "run": _run(outcome),
         "machine": dict(machine),
         "thresholds": [dataclasses.asdict(check) for check in checks],
         "figures": dataclasses.asdict(figures),
@@ -82,6 +66,35 @@ def summarise(outcome: Outcome, name: str, machine: Mapping[str, Any]) -> dict[s
         "browsers": [dataclasses.asdict(report) for report in outcome.browsers],
         "series": [dataclasses.asdict(point) for point in outcome.series.points],
     }
+
+
+def _run(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "url": outcome.target.url,
+        "started_at": outcome.started_at.isoformat(timespec="seconds"),
+        "seconds": round(outcome.seconds, 2),
+        "planned_seconds": round(outcome.plan.ends_at_s, 2),
+        "rooms": len(outcome.rooms),
+        "participants": len(outcome.seen),
+        "planned_participants": len(outcome.plan.seats),
+        "most_at_once": max((point.people for point in outcome.series.points), default=0),
+        "end": outcome.end.value,
+        "end_text": outcome.end_text,
+        "seed": outcome.scenario.seed,
+    }
+
+
+def _lateness(
+    outcome: Outcome, statistics: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float | None]]:
+    """Return how late the generator was, by what it does."""
+    names = {"sending": "send", "reading": "receive", "timers": "timer"}
+    late = {
+        words: quantiles_ms(merge_histograms(each[f"{name}_lateness"] for each in statistics))
+        for words, name in names.items()
+    }
+    late["joins"] = summarise_times(max(0.0, seen.lateness_s) for seen in outcome.seen)
+    return late
 
 
 def _times(outcome: Outcome) -> dict[str, dict[str, float | None]]:

@@ -34,16 +34,22 @@ class Verdict:
 
 
 def decide_verdict(
-    outcome: Outcome, checks: Sequence[Check], late: Mapping[str, Mapping[str, float | None]]
+    outcome: Outcome,
+    checks: Sequence[Check],
+    late: Mapping[str, Mapping[str, float | None]],
+    overflows: int,
 ) -> Verdict:
-    """Return the verdict; the first that applies, in this order."""
+    """Return the verdict; the first that applies, in this order.
+
+    `overflows`: datagrams that the kernel threw away because the agent did not read them in time.
+    """
     if outcome.end is End.INTERRUPTED:
         return _verdict(Exit.INTERRUPTED, f"{outcome.end_text}: the report tells what was seen")
     if outcome.end is End.NOBODY_IN:
         return _verdict(Exit.CANNOT_RUN, f"nobody gets in: {outcome.end_text}")
     if outcome.end is End.SERVICE_LOST:
         return _verdict(Exit.MISSED, outcome.end_text)
-    bottleneck = find_bottleneck(outcome, late)
+    bottleneck = find_bottleneck(outcome, late, overflows)
     if bottleneck:
         return _verdict(
             Exit.DOES_NOT_COUNT,
@@ -57,7 +63,9 @@ def decide_verdict(
     return _verdict(Exit.HELD, f"all {len(checks)} thresholds held")
 
 
-def find_bottleneck(outcome: Outcome, late: Mapping[str, Mapping[str, float | None]]) -> str:
+def find_bottleneck(
+    outcome: Outcome, late: Mapping[str, Mapping[str, float | None]], overflows: int
+) -> str:
     """Return in which way the generator was too slow; empty if it was not."""
     if outcome.end is End.AGENT_LOST:
         return outcome.end_text
@@ -65,12 +73,15 @@ def find_bottleneck(outcome: Outcome, late: Mapping[str, Mapping[str, float | No
     bounds = {
         "sending": (limits.max_lateness_p99_ms, "the load agent sent"),
         "reading": (limits.max_lateness_p99_ms, "the load agent read"),
+        "timers": (limits.max_lateness_p99_ms, "the load agent woke"),
         "joins": (limits.max_join_lateness_ms, "joins began"),
     }
     for name, (limit, words) in bounds.items():
         measured = late[name]["p99"]
         if measured is not None and measured > limit:
             return f"{words} {measured:.0f} ms late (p99; the scenario allows {limit:g} ms)"
+    if overflows:
+        return f"the load agent came too late to read {overflows} datagrams"
     return ""
 
 

@@ -42,6 +42,7 @@ def made_report(end: End = End.COMPLETE, title: str = "A test") -> dict[str, Any
         agent = {
             "at_us": second * 1_000_000, "totals": totals, "cpu_us": 5,
             "send_lateness": [[50, second]], "receive_lateness": [[60, second]],
+            "timer_lateness": [],
         }  # fmt: skip
         process = ServerProcess(7, "media worker", second * 0.5, 50_000_000)
         outcome.series.handle_reading(Reading(second, 3, 0, [agent], [process], (second, 9)))

@@ -15,7 +15,7 @@ from loadtest.scenario_file import read_scenario
 from loadtest.thresholds import WORDS, Check, Figures, check_thresholds
 from loadtest.verdict import Exit, decide_verdict
 
-PROMPT = {name: {"p99": 1.0} for name in ("sending", "reading", "joins")}
+PROMPT = {name: {"p99": 1.0} for name in ("sending", "reading", "timers", "joins")}
 GOOD = Check("join_p95_ms", "Join", "ms", 100, 50, True)
 BAD = replace(GOOD, measured=150, holds=False)
 UNKNOWN = replace(GOOD, measured=None, holds=None)
@@ -73,27 +73,32 @@ def test_browsers_count_only_if_there_were_some() -> None:
     ],
 )
 def test_exit_statuses(end: End, checks: list[Check], expected: Exit) -> None:
-    verdict = decide_verdict(outcome(end, "the reason"), checks, PROMPT)
+    verdict = decide_verdict(outcome(end, "the reason"), checks, PROMPT, 0)
     assert verdict.exit == expected
 
 
-@pytest.mark.parametrize("late", ["sending", "reading", "joins"])
+@pytest.mark.parametrize("late", ["sending", "reading", "timers", "joins"])
 @pytest.mark.parametrize("check", [GOOD, BAD])
 def test_a_late_generator_makes_the_run_not_count_whatever_was_measured(
     late: str, check: Check
 ) -> None:
-    verdict = decide_verdict(outcome(), [check], {**PROMPT, late: {"p99": 700.0}})
+    verdict = decide_verdict(outcome(), [check], {**PROMPT, late: {"p99": 700.0}}, 0)
     assert verdict.exit == Exit.DOES_NOT_COUNT
     assert "the generator was the bottleneck, not the service" in verdict.text
     assert "700 ms" in verdict.text
 
 
+def test_losses_of_the_generators_own_kernel_are_not_the_services() -> None:
+    verdict = decide_verdict(outcome(), [BAD], PROMPT, 3)
+    assert verdict.exit == Exit.DOES_NOT_COUNT and "3 datagrams" in verdict.text
+
+
 def test_the_limit_of_lateness_is_the_scenarios() -> None:
     late = {**PROMPT, "sending": {"p99": 30.0}}
-    assert decide_verdict(outcome(), [GOOD], late).exit == Exit.DOES_NOT_COUNT
+    assert decide_verdict(outcome(), [GOOD], late, 0).exit == Exit.DOES_NOT_COUNT
     patient = outcome()
     patient.scenario = read_scenario("smoke", ["generator.max_lateness_p99_ms=50.0"])
-    assert decide_verdict(patient, [GOOD], late).exit == Exit.HELD
+    assert decide_verdict(patient, [GOOD], late, 0).exit == Exit.HELD
 
 
 def test_exit_statuses_are_those_of_the_manual() -> None:
