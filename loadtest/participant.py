@@ -22,7 +22,7 @@ from loadtest.negotiation import (
     offered_streams,
 )
 from loadtest.sdp import BadAnswer, OfferSpec, parse_answer, write_offer
-from sfu.values import ParticipantInfo, TrackSource, VideoWish
+from sfu.values import ParticipantInfo, TrackInfo, TrackSource, VideoWish
 from signaling import messages
 
 JOIN_TIMEOUT_S = 15.0
@@ -81,6 +81,7 @@ class Participant:
         self._cameras: dict[str, None] = {}
         """Others who offer one, in the order they did."""
         self._screens: dict[str, None] = {}
+        self._tracks: dict[str, tuple[TrackInfo, ...]] = {}
         self._me = ""
         self._wishes: list[dict[str, Any]] = []
         self._has_answer = False
@@ -227,6 +228,9 @@ class Participant:
         if info.participant == self._me:
             return
         self._expectation.note(info)
+        if self._tracks.get(info.participant, ()) == info.tracks:
+            return
+        self._tracks[info.participant] = info.tracks
         self._wants_layout.set()
         sources = {track.source: not track.is_muted for track in info.tracks}
         self._list(self._cameras, info.participant, TrackSource.CAMERA in sources)
@@ -262,6 +266,7 @@ class Participant:
             case messages.ParticipantLeft(participant=participant):
                 self._list(self._cameras, participant, False)
                 self._list(self._screens, participant, False)
+                self._tracks.pop(participant, None)
                 self._expectation.forget(participant)
                 self._wants_layout.set()
             case messages.Error(code=code):

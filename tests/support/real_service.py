@@ -41,11 +41,19 @@ class RealService:
 
 @contextlib.asynccontextmanager
 async def real_service(
-    folder: Path, rooms: Sequence[str], *, room_class: str = "council", room_capacity: int = 500,
+    folder: Path,
+    rooms: Sequence[str],
+    *,
+    room_class: str = "council",
+    room_capacity: int = 500,
     loadtest_rooms: int = 0,
-) -> AsyncIterator[RealService]:  # fmt: skip
+    program: str = "signaling.main",
+) -> AsyncIterator[RealService]:
     """Run `synedrion serve` with one worker and `rooms` of its class, and as many as asked for of
-    load tests; logs go to `folder`."""
+    load tests; logs go to `folder`.
+
+    `program` is the module to run: another one is the service with a defect.
+    """
     port = free_port(socket.SOCK_STREAM)
     config = folder / "synedrion.toml"
     text = _config(folder, port, rooms, room_class, room_capacity)
@@ -55,7 +63,7 @@ async def real_service(
     log_path = folder / "service.log"
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "signaling.main", "serve", "--config", str(config),
+            sys.executable, "-m", program, "serve", "--config", str(config),
             stdout=asyncio.subprocess.PIPE, stderr=log, process_group=0,
         )  # fmt: skip
         try:
