@@ -15,18 +15,9 @@ from typing import Any
 import aiohttp
 
 from loadtest.cast import Target
-from loadtest.chromium import (
-    BrowsersMissing,
-    Chromium,
-    Page,
-    PageFailed,
-    find_chromium,
-    running_chromium,
-)
+from loadtest.chromium import Chromium, Page, PageFailed, find_chromium, running_chromium
 from loadtest.scenario import Scenario
 from loadtest.tokens import TokenRefused, token_source
-
-__all__ = ["BrowserReport", "Browsers", "BrowsersMissing"]
 
 LOBBY_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 20.0

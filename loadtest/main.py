@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtest.agent import AgentFailed
-from loadtest.browsers import BrowsersMissing
 from loadtest.cast import Target
+from loadtest.chromium import BrowsersMissing, find_chromium
 from loadtest.machine import describe_machine
 from loadtest.processes import service_on_port
 from loadtest.progress import make_observer
@@ -49,11 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list()
         scenario = read_scenario(options.scenario, _changes(options))
         target = _target(options, scenario)
-        if options.browsers > 0 and scenario.hold_s < SHORTEST_WITH_BROWSERS_S:
-            raise CannotRun(
-                f"hold_s = {scenario.hold_s:g}: browsers need {SHORTEST_WITH_BROWSERS_S:g} s or "
-                "more to tell anything: --hold-s 30"
-            )
+        if options.browsers > 0:
+            _check_browsers(options, scenario)
         outcome = asyncio.run(_run(options, scenario, target))
     except (BadScenario, CannotRun, AgentFailed, BrowsersMissing) as error:
         print(f"synedrion loadtest: {error}", file=sys.stderr)
@@ -122,6 +119,15 @@ def _target(options: argparse.Namespace, scenario: Scenario) -> Target:
         agent_address=options.agent_address,
         agents=options.agents,
     )
+
+
+def _check_browsers(options: argparse.Namespace, scenario: Scenario) -> None:
+    find_chromium(options.chromium)
+    if scenario.hold_s < SHORTEST_WITH_BROWSERS_S:
+        raise CannotRun(
+            f"hold_s = {scenario.hold_s:g}: browsers need {SHORTEST_WITH_BROWSERS_S:g} s or more "
+            "to tell anything: --hold-s 30"
+        )
 
 
 def _check_token_command(template: str, scenario: Scenario) -> None:

@@ -247,6 +247,8 @@ class Limits:
     """Of whole frames sent to a participant."""
     wrong_source_frames: float | None = 0.0
     """Frames of another room or of oneself: never."""
+    unwished_frames: float | None = None
+    """Pictures of somebody else than was wished for on their m-line."""
     silent_streams: float | None = None
     """Streams that fell silent although their source goes on."""
     disconnects_percent: float | None = None

@@ -167,6 +167,7 @@ def _figures(
             totals.get("frames_missing", 0) + totals.get("frames", 0),
         ),
         wrong_source_frames=float(totals.get("frames_wrong_source", outcome.wrong_sources)),
+        unwished_frames=float(totals.get("frames_unwished", 0)),
         silent_streams=float(outcome.silences),
         disconnects_percent=_percent(sum(each.failure is not None for each in was_in), len(was_in)),
         server_cpu_cores=_server_cores(outcome.series, outcome.plan.joined_at_s),

@@ -20,6 +20,7 @@ class Figures:
     packets_lost_percent: float | None = None
     frames_missing_percent: float | None = None
     wrong_source_frames: float | None = None
+    unwished_frames: float | None = None
     silent_streams: float | None = None
     disconnects_percent: float | None = None
     server_cpu_cores: float | None = None
@@ -73,6 +74,7 @@ WORDS = {
     "packets_lost_percent": ("Packets lost for good", "%"),
     "frames_missing_percent": ("Frames missing", "%"),
     "wrong_source_frames": ("Frames of a wrong source", ""),
+    "unwished_frames": ("Pictures that nobody asked for", ""),
     "silent_streams": ("Streams that fell silent", ""),
     "disconnects_percent": ("Participants cut off", "%"),
     "server_cpu_cores": ("CPU of the service, mean", "cores"),

@@ -65,6 +65,7 @@ async def refusal(url: str, *changes: str, name: str = "smoke", secret: str = SE
         (["smoke", "--url", "http://127.0.0.1:8080/rooms/x"], "no path"),
         (["smoke", "--agents", "0"], "--agents is 1 or more"),
         (["smoke", "--browsers", "1"], "browsers need 15 s"),
+        (["smoke", "--browsers", "1", "--chromium", "/nowhere"], "`apt-get install chromium`"),
         (["smoke", "--secret-file", "/nowhere"], "cannot be read"),
         (["smoke", "--server-pid", "999999999"], "no such process"),
         (["smoke", "--token-command", "echo {room}"], "name the rooms too"),
