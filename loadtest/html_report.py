@@ -52,10 +52,10 @@ def number(value: float | None, unit: str = "") -> str:
     """Return a number as people read it: three significant digits, thousands apart, or a dash."""
     if value is None:
         return "–"
-    if value == int(value):
-        text = f"{int(value):,}".replace(",", "\u202f")
+    if value == int(value) or abs(value) >= 1000:
+        text = f"{round(value):,}".replace(",", "\u202f")
     else:
-        text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        text = f"{value:.3g}"
     return f"{text}\u00a0{unit}" if unit else text
 
 
