@@ -19,6 +19,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 }
 if [ "${1:-run}" = test ]; then
     need c++ g++
+    need pkg-config pkg-config
+    ls /usr/include/openssl/srtp.h >/dev/null 2>&1 || missing+=(libssl-dev)
     need chromium chromium
     need firefox-esr firefox-esr
     need redis-server redis-server

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.media import LAYERS, VOICE
+from loadtest.media import LAYERS, VOICE, codec_of
 from loadtest.sdp import Answer, OfferedStream
 from sfu.values import TrackSource
 
@@ -19,7 +19,6 @@ SOURCES = {
 }
 """Our mid → what it carries."""
 MIDS = {source: mid for mid, source in SOURCES.items()}
-SCREEN_LOOP = "video-720"
 
 
 class UnusableAnswer(Exception):
@@ -38,15 +37,23 @@ class Behaviour:
     max_height: int = 720
     """Of each of them."""
     role: str = "member"
+    voice: str = VOICE
+    """The loop it speaks."""
+    screen: str = "video-720"
+    """The loop it shares once it shares its screen."""
+    has_h264: bool = False
+    """Takes H.264 beside VP8; needed to send it."""
+    has_red: bool = False
+    """Sends and takes redundant sound, if the service does."""
+    srtp: str = "all"
+    """Profiles to offer: "all", "aead_aes_128_gcm" or "aes128_cm_sha1_80"."""
     shows_speaker: bool = False
     """The first m-line follows who speaks."""
-    shares_screen: bool = False
-    """Offers a screen; it is off until `mute(SCREEN, False)`."""
     muted: frozenset[TrackSource] = frozenset()
     """Sources that are off when it comes."""
-    up: dict[str, float] = field(default_factory=dict)
-    """The agent's LinkSpec for what it sends; empty is a perfect link."""
-    down: dict[str, float] = field(default_factory=dict)
+    up: Mapping[str, float] = field(default_factory=dict)
+    """The agent's `LinkSpec` for what it sends; empty is a perfect link."""
+    down: Mapping[str, float] = field(default_factory=dict)
     """The same for what it receives."""
 
     @classmethod
@@ -67,9 +74,12 @@ def offered_streams(behaviour: Behaviour) -> tuple[OfferedStream, ...]:
     if layers:
         rids = RIDS[: len(layers)] if len(layers) > 1 else ()
         streams.append(OfferedStream("cam", "video", rids, _new_ssrcs(len(layers))))
-    if behaviour.shares_screen:
-        streams.append(OfferedStream("scr", "video", (), _new_ssrcs(1)))
     return tuple(streams)
+
+
+def screen_stream() -> OfferedStream:
+    """Return the m-line that a second offer adds for a screen."""
+    return OfferedStream("scr", "video", (), _new_ssrcs(1))
 
 
 def connect_command(
@@ -90,14 +100,7 @@ def connect_command(
         "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
         "send": [_sent(answer, stream, behaviour) for stream in streams],
         "receive": [
-            {
-                "mid": media.mid,
-                "kind": media.kind,
-                "ssrc": media.ssrc,
-                "rtx_ssrc": media.rtx_ssrc,
-                "has_nack": any(word == "nack" for _, word in media.feedback),
-                "extensions": media.extensions,
-            }
+            media.receive_command()
             for media in answer.media
             if media.direction == "sendonly" and media.ssrc is not None
         ],
@@ -106,13 +109,17 @@ def connect_command(
 
 def _sent(answer: Answer, stream: OfferedStream, behaviour: Behaviour) -> dict[str, Any]:
     media = answer.by_mid(stream.mid)
-    codec = "opus" if stream.kind == "audio" else "vp8"
+    loops = {
+        "mic": (behaviour.voice,),
+        "cam": behaviour.video_layers,
+        "scr": (behaviour.screen,),
+    }[stream.mid]
+    codec = codec_of(loops[0])
     payload_type = media.payload_types.get(codec)
     if media.direction != "recvonly" or payload_type is None:
         raise UnusableAnswer(f"the server does not take {codec} on {stream.mid}")
     if stream.rids and media.rids != stream.rids:
         raise UnusableAnswer(f"offered rids {stream.rids}, answered {media.rids}")
-    loops = {"mic": (VOICE,), "cam": behaviour.video_layers, "scr": (SCREEN_LOOP,)}[stream.mid]
     rids: Sequence[str | None] = stream.rids or [None]
     source = SOURCES[stream.mid]
     return {
@@ -121,8 +128,9 @@ def _sent(answer: Answer, stream: OfferedStream, behaviour: Behaviour) -> dict[s
         "source": source.value,
         "payload_type": payload_type,
         "rtx_payload_type": media.rtx.get(payload_type),
+        "red_payload_type": media.payload_types.get("red"),
         "extensions": media.extensions,
-        "is_active": source not in behaviour.muted and source is not TrackSource.SCREEN,
+        "is_active": source not in behaviour.muted,
         "encodings": [
             {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
             for rid, (ssrc, rtx_ssrc), loop in zip(rids, stream.ssrcs, loops, strict=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -20,8 +21,16 @@ from loadtest.negotiation import (
     UnusableAnswer,
     connect_command,
     offered_streams,
+    screen_stream,
 )
-from loadtest.sdp import BadAnswer, OfferSpec, parse_answer, write_offer
+from loadtest.sdp import (
+    Answer,
+    BadAnswer,
+    OfferedStream,
+    OfferSpec,
+    parse_answer,
+    write_offer,
+)
 from sfu.values import ParticipantInfo, TrackInfo, TrackSource, VideoWish
 from signaling import messages
 
@@ -66,6 +75,8 @@ class Participant:
     """Joined, and neither left nor failed."""
     was_in: bool = False
     """Joined at some time."""
+    srtp_profile: str = ""
+    """As the server chose it."""
     had_company: bool = False
     """Somebody was in the room already: the wait for media is the server's, not for people."""
     failure: str | None = None
@@ -88,6 +99,8 @@ class Participant:
         self._wants_layout = asyncio.Event()
         self._expectation = Expectation()
         self._expected: dict[str, Any] = {}
+        self._spec: OfferSpec | None = None
+        """Of the last offer."""
         self.has_left = False
         """It left, or is about to."""
         self.first_media = asyncio.Event()
@@ -102,8 +115,13 @@ class Participant:
             JoinFailed: the text names the step.
         """
         behaviour = self.behaviour
-        links = {"up": behaviour.up, "down": behaviour.down} if behaviour.up else {}
-        events = self.agent.add(self.number, self.room_number, **links)
+        events = self.agent.add(
+            self.number,
+            self.room_number,
+            srtp=behaviour.srtp,
+            up=behaviour.up,
+            down=behaviour.down,
+        )
         ready = await self._step("agent", events.get())
         if ready["event"] != "ready":
             raise JoinFailed(f"agent: {ready.get('reason')}")
@@ -158,34 +176,60 @@ class Participant:
         if muted:
             self.publish(mid, is_active=False)
 
+    async def share_screen(self) -> None:
+        """Offer again, with a screen; later `mute("scr", …)` pauses it and goes on.
+
+        Raises:
+            JoinFailed: the text names the step.
+        """
+        assert self._spec is not None, "join() first"
+        screen = screen_stream()
+        self._spec = replace(self._spec, later=(screen,))
+        answer = await self._offer(self._spec)
+        command = self._connect_command(answer, (*self._spec.send, screen))
+        fields = {name: command[name] for name in ("id", "send", "receive")}
+        self.agent.send(command="renegotiate", **fields)
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether it has offered a screen."""
+        return self._spec is not None and bool(self._spec.later)
+
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
         streams = offered_streams(self.behaviour)
-        spec = OfferSpec(
+        self._spec = OfferSpec(
             ice_ufrag=ready["ice_ufrag"],
             ice_pwd=ready["ice_pwd"],
             fingerprint=ready["fingerprint"],
             send=streams,
             receive_audio=joined.audio_streams,
             receive_video=min(self.behaviour.shows_video, joined.max_video_streams),
+            has_h264=self.behaviour.has_h264,
+            has_red=self.behaviour.has_red,
         )
-        tracks = {stream.mid: SOURCES[stream.mid] for stream in streams}
+        answer = await self._offer(self._spec)
+        self.times.answered_s = time.monotonic()
+        self.agent.send(**self._connect_command(answer, streams))
+        self._has_answer = True
+        for source in sorted(self.behaviour.muted):
+            await self._request(messages.Mute, source=source, muted=True)
+
+    async def _offer(self, spec: OfferSpec) -> Answer:
+        tracks = {stream.mid: SOURCES[stream.mid] for stream in (*spec.send, *spec.later)}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
-        self.times.answered_s = time.monotonic()
         try:
-            answer = parse_answer(reply.sdp)
-            command = connect_command(self.number, answer, streams, self.behaviour)
+            return parse_answer(reply.sdp)
+        except BadAnswer as error:
+            raise JoinFailed(f"answer: {error}") from error
+
+    def _connect_command(self, answer: Answer, streams: Sequence[OfferedStream]) -> dict[str, Any]:
+        try:
+            return connect_command(self.number, answer, streams, self.behaviour)
         except (BadAnswer, UnusableAnswer) as error:
             raise JoinFailed(f"answer: {error}") from error
-        self.agent.send(**command)
-        self._has_answer = True
-        off = set(self.behaviour.muted)
-        if self.behaviour.shares_screen:
-            off.add(TrackSource.SCREEN)
-        for source in sorted(off):
-            await self._request(messages.Mute, source=source, muted=True)
 
     # ---- following the room
 
@@ -279,6 +323,7 @@ class Participant:
             event = await events.get()
             if event["event"] == "connected":
                 self.times.connected_s = event["at_us"] / 1e6
+                self.srtp_profile = event["profile"]
                 self.connected.set()
             elif event["event"] == "first_media" and not self.first_media.is_set():
                 self.times.first_media_s = event["at_us"] / 1e6

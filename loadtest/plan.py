@@ -27,7 +27,7 @@ class Seat:
     link: Link | None = None
     """Its bad network."""
     shares_screen: bool = False
-    """It will share a screen; the m-line is offered at once."""
+    """It will share a screen."""
     starts_muted: bool = False
     """It comes with the microphone off."""
 

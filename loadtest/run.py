@@ -16,7 +16,7 @@ from loadtest.browsers import BrowserReport, Browsers
 from loadtest.cast import Cast, Target, open_cast, open_http
 from loadtest.monitor import Monitor
 from loadtest.negotiation import ALL_LAYERS, MIDS, Behaviour
-from loadtest.participant import Participant
+from loadtest.participant import JoinFailed, Participant
 from loadtest.plan import Join, Leave, Mute, Plan, Seat, make_plan
 from loadtest.scenario import Camera, Link, Scenario
 from loadtest.series import Point, Series
@@ -195,7 +195,18 @@ class _Run:
         if isinstance(action, Leave):
             await participant.leave()
         else:
+            await self._mute(participant, action)
+
+    async def _mute(self, participant: Participant, action: Mute) -> None:
+        if not participant.is_in:
+            return
+        if action.source is not TrackSource.SCREEN or participant.has_screen:
             await participant.mute(MIDS[action.source], muted=action.muted)
+        elif not action.muted:
+            try:
+                await participant.share_screen()
+            except JoinFailed as error:
+                participant.failure = participant.failure or f"screen: {error}"
 
     async def _join(self, at_s: float, seat: Seat) -> None:
         lateness_s = time.monotonic() - self._started_s - at_s
@@ -253,7 +264,6 @@ def behaviour_of(seat: Seat) -> Behaviour:
         max_height=group.max_height,
         role=group.role.value,
         shows_speaker=group.shows_speaker,
-        shares_screen=seat.shares_screen,
         muted=frozenset({TrackSource.MICROPHONE} if seat.starts_muted else ()),
         up=_link_of(seat.link, seat.link.uplink_kbps) if seat.link else {},
         down=_link_of(seat.link, seat.link.downlink_kbps) if seat.link else {},

@@ -1,16 +1,21 @@
 """The offer of a simulated participant, and what its answer says. Only what the load agent can do.
 
-The offer is a template: Opus, VP8 with retransmission, simulcast by rid. RFC 8829, 8853, 8285.
+The offer is a template: Opus, VP8 with retransmission, simulcast by rid; H.264 and RED if wanted.
+RFC 8829, 8853, 8285, 6184, 2198.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 OPUS = 111
 VP8 = 96
 VP8_RTX = 97
+H264 = 102
+H264_RTX = 103
+RED = 63
 
 EXTENSIONS: Mapping[str, str] = {
     "mid": "urn:ietf:params:rtp-hdrext:sdes:mid",
@@ -54,6 +59,12 @@ class OfferSpec:
     """Receive-only audio m-lines: mids a0, a1, …"""
     receive_video: int
     """Receive-only video m-lines: mids v0, v1, …"""
+    later: tuple[OfferedStream, ...] = ()
+    """Sent too, on m-lines that a second offer adds at its end (RFC 8829 §5.2.2)."""
+    has_h264: bool = False
+    """Offers constrained baseline beside VP8."""
+    has_red: bool = False
+    """Offers redundant sound, first."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,21 @@ class AnsweredMedia:
     ssrc: int | None = None
     rtx_ssrc: int | None = None
     rids: tuple[str, ...] = ()
+
+    def receive_command(self) -> dict[str, Any]:
+        """Return the agent's `ReceiveMedia` of an m-line that the server sends on."""
+        h264 = self.payload_types.get("h264")
+        both = [] if h264 is None else [h264, self.rtx.get(h264)]
+        return {
+            "mid": self.mid,
+            "kind": self.kind,
+            "ssrc": self.ssrc,
+            "rtx_ssrc": self.rtx_ssrc,
+            "h264_payload_types": [each for each in both if each is not None],
+            "red_payload_type": self.payload_types.get("red"),
+            "has_nack": any(word == "nack" for _, word in self.feedback),
+            "extensions": self.extensions,
+        }
 
 
 @dataclass(frozen=True)
@@ -96,9 +122,10 @@ class Answer:
 
 def write_offer(spec: OfferSpec) -> str:
     """Return the offer's text."""
-    sections = [_sent(stream) for stream in spec.send]
-    sections += [_received("audio", f"a{index}") for index in range(spec.receive_audio)]
-    sections += [_received("video", f"v{index}") for index in range(spec.receive_video)]
+    sections = [_sent(spec, stream) for stream in spec.send]
+    sections += [_received(spec, "audio", f"a{index}") for index in range(spec.receive_audio)]
+    sections += [_received(spec, "video", f"v{index}") for index in range(spec.receive_video)]
+    sections += [_sent(spec, stream) for stream in spec.later]
     mids = " ".join(mid for mid, _ in sections)
     lines = [
         "v=0",
@@ -150,8 +177,8 @@ def parse_answer(sdp: str) -> Answer:
     return Answer(ufrag, pwd, fingerprints[0][8:].strip(), candidates, media)
 
 
-def _sent(stream: OfferedStream) -> tuple[str, list[str]]:
-    lines = [*_codec_lines(stream.kind, stream.mid), "a=sendonly", f"a=msid:- {stream.mid}"]
+def _sent(spec: OfferSpec, stream: OfferedStream) -> tuple[str, list[str]]:
+    lines = [*_codec_lines(spec, stream.kind), "a=sendonly", f"a=msid:- {stream.mid}"]
     if stream.rids:
         lines += [f"a=rid:{rid} send" for rid in stream.rids]
         lines.append(f"a=simulcast:send {';'.join(stream.rids)}")
@@ -165,31 +192,47 @@ def _sent(stream: OfferedStream) -> tuple[str, list[str]]:
     return stream.mid, lines
 
 
-def _received(kind: str, mid: str) -> tuple[str, list[str]]:
-    return mid, [*_codec_lines(kind, mid), "a=recvonly"]
+def _received(spec: OfferSpec, kind: str, mid: str) -> tuple[str, list[str]]:
+    return mid, [*_codec_lines(spec, kind), "a=recvonly"]
 
 
-def _codec_lines(kind: str, mid: str) -> list[str]:
-    """Return the m= line, then codecs and header extensions."""
+def _codec_lines(spec: OfferSpec, kind: str) -> list[str]:
+    """Return the m= line, then header extensions and codecs."""
     names = ["mid", "absolute_send_time", "transport_sequence_number"]
     names += ["audio_level"] if kind == "audio" else ["rid", "repaired_rid"]
     ids = {name: index for index, name in enumerate(EXTENSIONS, start=1)}
     extmaps = [f"a=extmap:{ids[name]} {EXTENSIONS[name]}" for name in names]
-    if kind == "audio":
-        return [
-            f"m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}",
-            *extmaps,
-            f"a=rtpmap:{OPUS} opus/48000/2",
-            f"a=fmtp:{OPUS} minptime=10;useinbandfec=1",
-            f"a=rtcp-fb:{OPUS} transport-cc",
-        ]
+    types, codecs = (_sound if kind == "audio" else _pictures)(spec)
+    return [f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(map(str, types))}", *extmaps, *codecs]
+
+
+def _sound(spec: OfferSpec) -> tuple[list[int], list[str]]:
+    opus = [
+        f"a=rtpmap:{OPUS} opus/48000/2",
+        f"a=fmtp:{OPUS} minptime=10;useinbandfec=1;usedtx=1",
+        f"a=rtcp-fb:{OPUS} transport-cc",
+    ]
+    if not spec.has_red:
+        return [OPUS], opus
+    return [RED, OPUS], [f"a=rtpmap:{RED} red/48000/2", f"a=fmtp:{RED} {OPUS}/{OPUS}", *opus]
+
+
+def _pictures(spec: OfferSpec) -> tuple[list[int], list[str]]:
+    vp8 = _with_rtx(VP8, "VP8", VP8_RTX)
+    if not spec.has_h264:
+        return [VP8, VP8_RTX], vp8
+    profile = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+    h264 = [*_with_rtx(H264, "H264", H264_RTX), f"a=fmtp:{H264} {profile}"]
+    return [VP8, VP8_RTX, H264, H264_RTX], [*vp8, *h264]
+
+
+def _with_rtx(payload_type: int, name: str, rtx: int) -> list[str]:
+    words = ("transport-cc", "ccm fir", "nack", "nack pli")
     return [
-        f"m=video 9 UDP/TLS/RTP/SAVPF {VP8} {VP8_RTX}",
-        *extmaps,
-        f"a=rtpmap:{VP8} VP8/90000",
-        *(f"a=rtcp-fb:{VP8} {word}" for word in ("transport-cc", "ccm fir", "nack", "nack pli")),
-        f"a=rtpmap:{VP8_RTX} rtx/90000",
-        f"a=fmtp:{VP8_RTX} apt={VP8}",
+        f"a=rtpmap:{payload_type} {name}/90000",
+        *(f"a=rtcp-fb:{payload_type} {word}" for word in words),
+        f"a=rtpmap:{rtx} rtx/90000",
+        f"a=fmtp:{rtx} apt={payload_type}",
     ]
 
 

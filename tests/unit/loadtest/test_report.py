@@ -129,7 +129,13 @@ def test_the_terminal_is_told_what_was_missed_and_why() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (0, "0"), (0.1234, "0.123"), (1234567, "1\u202f234\u202f567"), (1234.6, "1\u202f235")],
+    [
+        (None, "–"),
+        (0, "0"),
+        (0.1234, "0.123"),
+        (1234567, "1\u202f234\u202f567"),
+        (1234.6, "1\u202f235"),
+    ],
 )
 def test_numbers_as_people_read_them(value: float | None, text: str) -> None:
     assert number(value) == text

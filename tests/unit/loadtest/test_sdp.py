@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from loadtest.sdp import (
+    H264,
+    H264_RTX,
     OPUS,
+    RED,
     VP8,
     VP8_RTX,
     BadAnswer,
@@ -105,3 +108,18 @@ def test_answer_without_a_needed_line_says_which(prefix: str, words: str) -> Non
 def test_garbled_answer_is_refused() -> None:
     with pytest.raises(BadAnswer, match="cannot be read"):
         parse_answer("v=0\r\nm=audio\r\na=candidate:1\r\n")
+
+
+def test_h264_and_redundant_sound_are_offered_if_wanted_and_read_back() -> None:
+    spec = OfferSpec(
+        "ufrag", "p" * 24, FINGERPRINT, (MICROPHONE, CAMERA), 3, 2, has_h264=True, has_red=True
+    )
+    read = parse_answer(answer(write_offer(spec)).sdp)
+
+    assert read.by_mid("mic").payload_types == {"red": RED, "opus": OPUS}
+    camera = read.by_mid("cam")
+    assert camera.payload_types["h264"] == H264 and camera.rtx[H264] == H264_RTX
+    video = read.by_mid("v0").receive_command()
+    assert video["h264_payload_types"] == [H264, H264_RTX] and video["has_nack"]
+    sound = read.by_mid("a0").receive_command()
+    assert sound["red_payload_type"] == RED and sound["h264_payload_types"] == []

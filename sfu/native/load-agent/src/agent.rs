@@ -163,8 +163,11 @@ impl Agent {
             } => {
                 let seed = seed.unwrap_or_else(|| self.random.next());
                 let network = Emulation::new(seed, &up, &down);
-                (network.and_then(|network| self.add((id, room), seed, srtp, network)))
-                    .map_err(|error| format!("participant {id}: {error}"))?;
+                let added = network.and_then(|network| self.add((id, room), seed, srtp, network));
+                // The driver waits for news of the participant.
+                if let Err(reason) = added {
+                    self.tell(Event::Failed { id, reason });
+                }
             }
             Command::Connect(connect) => {
                 let id = connect.id;

@@ -1,5 +1,6 @@
-//! The client's DTLS 1.2 handshake (RFC 5764), by `dimpl`; gives SRTP keys once the server's fingerprint is right. Sans-IO.
+//! The client's DTLS 1.2 handshake (RFC 5764), by `dimpl` unless one SRTP profile alone is offered; gives SRTP keys once the server's fingerprint is right. Sans-IO.
 
+use crate::dtls_one_profile::OneProfileDtls;
 use crate::outbox::Outbox;
 use crate::protocol::SrtpOffer;
 use crate::time::Time;
@@ -72,6 +73,8 @@ pub struct DtlsClient {
     expected_fingerprint: String,
     is_verified: bool,
     timeout: Option<Time>,
+    /// Does it all in the place of `dtls`.
+    one_profile: Option<OneProfileDtls>,
     sent: u32,
     received: u32,
 }
@@ -87,9 +90,14 @@ impl DtlsClient {
         expected_fingerprint: &str,
         now: Time,
     ) -> Result<Self, String> {
-        if offer != SrtpOffer::All {
-            return Err("this build offers all SRTP profiles or none".to_owned());
-        }
+        let one_profile = match offer {
+            SrtpOffer::All => None,
+            offer => Some(OneProfileDtls::new(
+                &identity.certificate.certificate,
+                &identity.certificate.private_key,
+                offer,
+            )?),
+        };
         let (config, certificate) = (identity.config.clone(), identity.certificate.clone());
         let mut dtls = Dtls::new_12(config, certificate, identity.instant(now));
         dtls.set_active(true);
@@ -99,6 +107,7 @@ impl DtlsClient {
             expected_fingerprint: expected_fingerprint.to_ascii_uppercase(),
             is_verified: false,
             timeout: None,
+            one_profile,
             sent: 0,
             received: 0,
         })
@@ -127,6 +136,9 @@ impl DtlsClient {
         now: Time,
         outbox: &mut Outbox,
     ) -> Result<Option<SrtpSession>, String> {
+        if self.one_profile.is_some() {
+            return self.advance(now, None, outbox);
+        }
         let instant = self.identity.instant(now);
         self.dtls
             .handle_timeout(instant)
@@ -145,11 +157,30 @@ impl DtlsClient {
         outbox: &mut Outbox,
     ) -> Result<Option<SrtpSession>, String> {
         self.received += 1;
+        if self.one_profile.is_some() {
+            return self.advance(now, Some(datagram), outbox);
+        }
         let instant = self.identity.instant(now);
         let fatal = |error| format!("dtls: {error}");
         self.dtls.handle_timeout(instant).map_err(fatal)?;
         self.dtls.handle_packet(datagram).map_err(fatal)?;
         self.drain(outbox)
+    }
+
+    fn advance(
+        &mut self,
+        now: Time,
+        datagram: Option<&[u8]>,
+        outbox: &mut Outbox,
+    ) -> Result<Option<SrtpSession>, String> {
+        let Some(one) = &mut self.one_profile else {
+            return Ok(None);
+        };
+        let before = outbox.len();
+        let session = one.advance(datagram, &self.expected_fingerprint, outbox);
+        self.sent += (outbox.len() - before) as u32;
+        self.timeout = one.next_timeout(now);
+        session
     }
 
     fn drain(&mut self, outbox: &mut Outbox) -> Result<Option<SrtpSession>, String> {
@@ -196,7 +227,10 @@ impl DtlsClient {
 }
 
 /// RFC 5764 §4.2: client key, server key, client salt, server salt.
-fn make_session(profile: SrtpProfile, material: &[u8]) -> Result<SrtpSession, SrtpError> {
+pub(crate) fn make_session(
+    profile: SrtpProfile,
+    material: &[u8],
+) -> Result<SrtpSession, SrtpError> {
     let (key_bytes, salt_bytes) = profile.key_and_salt_bytes();
     if material.len() < 2 * (key_bytes + salt_bytes) {
         return Err(SrtpError::BadKey);

@@ -189,6 +189,7 @@ mod tests {
         frame: 0,
         idle_ms: 0,
         height: 720,
+        rest_ms: 0,
         sent: crate::time::Time(0),
     };
 

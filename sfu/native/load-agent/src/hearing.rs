@@ -29,11 +29,11 @@ impl Hearing {
         self.wished = publishers.map(|publishers| publishers.iter().map(waiting_for).collect());
     }
 
-    /// `publisher` was heard.
-    pub fn handle_frame(&mut self, now: Time, publisher: u32) {
+    /// `publisher` was heard, and will be silent for `rest` µs.
+    pub fn handle_frame(&mut self, now: Time, publisher: u32, rest: u64) {
         let mut wished = self.wished.iter_mut().flatten();
         if let Some((_, waiting)) = wished.find(|(wished, _)| *wished == publisher) {
-            waiting.meet(now, &mut self.totals);
+            waiting.meet(now, rest, &mut self.totals);
         }
     }
 
@@ -66,19 +66,28 @@ mod tests {
     fn who_ought_to_be_heard_and_is_not_is_named_once_with_its_length() {
         let mut hearing = Hearing::default();
         hearing.handle_wish(Time(0), Some(&[2, 3]));
-        hearing.handle_frame(Time(SECOND), 2);
-        hearing.handle_frame(Time(SECOND), 4);
+        hearing.handle_frame(Time(SECOND), 2, 0);
+        hearing.handle_frame(Time(SECOND), 4, 0);
 
         assert_eq!(hearing.handle_timeout(Time(SILENT_AFTER + 1)), [3]);
         assert_eq!(hearing.handle_timeout(Time(4 * SECOND)), [2]);
         assert_eq!(hearing.silent(), [2, 3]);
-        hearing.handle_frame(Time(5 * SECOND), 3);
+        hearing.handle_frame(Time(5 * SECOND), 3, 0);
         assert_eq!(hearing.silent(), [2]);
         // The driver says that 2 is muted; 3 goes on.
         hearing.handle_wish(Time(6 * SECOND), Some(&[3]));
         assert!(hearing.silent().is_empty());
         assert_eq!(hearing.totals.silences, 2);
         assert_eq!(hearing.totals.silence_us, 5 * SECOND + 5 * SECOND);
+    }
+
+    #[test]
+    fn who_said_that_they_will_be_silent_is_not_missed_meanwhile() {
+        let mut hearing = Hearing::default();
+        hearing.handle_wish(Time(0), Some(&[2]));
+        hearing.handle_frame(Time(SECOND), 2, 4 * SECOND);
+        assert!(hearing.handle_timeout(Time(6 * SECOND)).is_empty());
+        assert_eq!(hearing.handle_timeout(Time(8 * SECOND)), [2]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What one participant saw or heard on one m-line, judged by marks and by what was wished for. Sans-IO.
 
-use crate::mark::Mark;
+use crate::mark::{Mark, SILENT};
 use crate::protocol::{Kind, WrongSource};
 use crate::silence::Waiting;
 use crate::time::{MILLISECOND, SECOND, Time};
@@ -62,6 +62,8 @@ pub struct Judge {
     /// Sound: whose loss counts; `None` is anybody's.
     audible: Option<Vec<u32>>,
     newest: Option<Newest>,
+    /// Of the last frame that had one, whatever came of it.
+    last_mark: Option<Mark>,
     told: Option<(WrongSource, u32, u32)>,
     /// Monotonic clock of the first whole frame.
     pub first_frame: Option<Time>,
@@ -83,6 +85,7 @@ impl Judge {
             expected: None,
             audible: None,
             newest: None,
+            last_mark: None,
             told: None,
             first_frame: None,
             last_frame: None,
@@ -91,9 +94,9 @@ impl Judge {
         }
     }
 
-    /// The newest frame's mark.
-    pub fn newest_mark(&self) -> Option<&Mark> {
-        self.newest.as_ref().map(|newest| &newest.mark)
+    /// That of the last frame that had one.
+    pub const fn last_mark(&self) -> Option<&Mark> {
+        self.last_mark.as_ref()
     }
 
     /// What ought to come, if the driver said so.
@@ -161,8 +164,9 @@ impl Judge {
             *count += 1;
         }
         self.record_delay(completed.since(mark.sent));
-        let is_late = self.compare_with_newest(completed, &mark);
-        if !is_late {
+        self.last_mark = Some(mark);
+        // Silence may come or be left out: only what lies between sounds is judged.
+        if mark.encoding != SILENT && !self.compare_with_newest(completed, &mark) {
             self.newest = Some(Newest { mark, completed });
         }
         let wrong = self.find_wrong(completed, &mark);
@@ -286,7 +290,7 @@ impl Judge {
         let Some(wish) = expected.wish.filter(|wish| wish.is_met_by(mark)) else {
             return;
         };
-        let first = expected.waiting.meet(completed, &mut self.totals);
+        let first = expected.waiting.meet(completed, 0, &mut self.totals);
         if let Some(waited) = first.filter(|_| !wish.is_muted) {
             self.totals.first_picture_delay.record(waited);
         }

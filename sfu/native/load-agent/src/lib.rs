@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod assembler;
 pub mod dtls;
+pub mod dtls_one_profile;
 pub mod emulation;
 pub mod h264;
 pub mod hearing;

@@ -6,7 +6,7 @@ use crate::protocol::{Kind, Source};
 use crate::time::Time;
 
 /// Length of a mark.
-pub const MARK_BYTES: usize = 34;
+pub const MARK_BYTES: usize = 36;
 const SUM_AT: usize = MARK_BYTES - 2;
 const MAGIC: [u8; 4] = [0xd5, 0x59, 0x4e, 0x4d];
 
@@ -19,20 +19,25 @@ pub struct Mark {
     pub publisher: u32,
     /// Which of its tracks: see [`track_of`].
     pub track: u8,
-    /// Which of the track's encodings.
+    /// Which of the track's encodings; [`SILENT`] is sound of which nothing is to be heard, which need not be forwarded.
     pub encoding: u8,
-    /// Counts what the track sent from 0; equal in all encodings.
+    /// Counts what the track sent from 0, what is silent left out; equal in all encodings.
     pub frame: u32,
-    /// How long the track has been muted, or silent (DTX), so far: such pauses are nobody's fault.
+    /// How long the track has been muted, silent (DTX) or late so far: such pauses are not the server's fault.
     pub idle_ms: u32,
     /// Height of the picture, 0 for sound.
     pub height: u16,
+    /// Sound: for how long nothing is to be heard after this.
+    pub rest_ms: u16,
     /// When it was handed to the socket.
     pub sent: Time,
 }
 
 /// Bit of `Mark::track` that tells pictures from sound.
 pub const VIDEO_TRACK: u8 = 0x80;
+
+/// `Mark::encoding` of silence.
+pub const SILENT: u8 = 0xff;
 
 /// How marks call a track.
 pub const fn track_of(source: Source) -> u8 {
@@ -53,7 +58,7 @@ impl Mark {
         }
     }
 
-    /// The bytes: magic, room, publisher, frame, time, idle time, height, track, encoding, checksum.
+    /// The bytes: magic, room, publisher, frame, time, idle time, height, rest, track, encoding, checksum.
     pub fn to_bytes(&self) -> [u8; MARK_BYTES] {
         let mut bytes = [0; MARK_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
@@ -63,8 +68,9 @@ impl Mark {
         bytes[16..24].copy_from_slice(&self.sent.0.to_be_bytes());
         bytes[24..28].copy_from_slice(&self.idle_ms.to_be_bytes());
         bytes[28..30].copy_from_slice(&self.height.to_be_bytes());
-        bytes[30] = self.track;
-        bytes[31] = self.encoding;
+        bytes[30..32].copy_from_slice(&self.rest_ms.to_be_bytes());
+        bytes[32] = self.track;
+        bytes[33] = self.encoding;
         let sum = checksum(&bytes[..SUM_AT]);
         bytes[SUM_AT..].copy_from_slice(&sum.to_be_bytes());
         bytes
@@ -89,8 +95,9 @@ impl Mark {
             sent: Time(u64::from(word(16)) << 32 | u64::from(word(20))),
             idle_ms: word(24),
             height: u16::from_be_bytes([bytes[28], bytes[29]]),
-            track: bytes[30],
-            encoding: bytes[31],
+            rest_ms: u16::from_be_bytes([bytes[30], bytes[31]]),
+            track: bytes[32],
+            encoding: bytes[33],
         })
     }
 }
@@ -133,6 +140,7 @@ mod tests {
         frame: 77,
         idle_ms: 70_000,
         height: 720,
+        rest_ms: 40,
         sent: Time(0x1_0000_0005),
     };
 

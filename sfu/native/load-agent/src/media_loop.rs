@@ -43,6 +43,8 @@ pub struct Frame {
     pub minus_dbov: u8,
     /// The encoder's output; empty is silence.
     pub data: Vec<u8>,
+    /// Sound: for how long nothing is to be heard after it.
+    pub rest_ms: u16,
     /// H.264: what each packet carries.
     pub parts: Vec<Part>,
 }
@@ -85,7 +87,10 @@ impl MediaLoop {
             return None;
         }
         let frames: Option<Vec<_>> = (0..count).map(|_| take_frame(codec, &mut rest)).collect();
-        let frames = frames?;
+        let mut frames = frames?;
+        if codec == LoopCodec::Opus {
+            plan_rests(&mut frames, interval_micros);
+        }
         (rest.is_empty() && frames[0].is_keyframe).then(|| Self {
             codec,
             interval_micros,
@@ -94,6 +99,31 @@ impl MediaLoop {
         })
     }
 }
+
+impl Frame {
+    /// Nothing is to be heard of it (RFC 6464: 127 is digital silence).
+    pub fn is_silent(&self) -> bool {
+        self.data.is_empty() || self.minus_dbov == SILENCE_MINUS_DBOV
+    }
+}
+
+/// Tell each frame how much silence follows it; a loop goes on at its start.
+fn plan_rests(frames: &mut [Frame], interval_micros: u32) {
+    let interval_ms = (interval_micros / 1_000) as u16;
+    let mut rest: u16 = 0;
+    // Twice around: a silence may reach over the end.
+    for index in (0..frames.len()).rev().chain((0..frames.len()).rev()) {
+        frames[index].rest_ms = rest;
+        rest = if frames[index].is_silent() {
+            rest.saturating_add(interval_ms)
+        } else {
+            0
+        };
+    }
+}
+
+/// RFC 6464 §3.
+const SILENCE_MINUS_DBOV: u8 = 127;
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (chunk, after) = rest.split_first_chunk()?;
@@ -128,6 +158,7 @@ fn take_frame(codec: LoopCodec, rest: &mut &[u8]) -> Option<Frame> {
     is_sendable.then(|| Frame {
         is_keyframe: flags & 1 != 0,
         minus_dbov,
+        rest_ms: 0,
         data: data.to_vec(),
         parts,
     })
@@ -178,6 +209,22 @@ mod tests {
         bytes[8] = 2;
         let media = MediaLoop::parse(&bytes).expect("a loop");
         assert!(media.frames[1].data.is_empty() && media.height == 0);
+    }
+
+    #[test]
+    fn each_frame_knows_the_silence_that_follows_it_around_the_end() {
+        let mut frames: Vec<_> = [127, 30, 30, 127, 127]
+            .map(|minus_dbov| Frame {
+                is_keyframe: true,
+                minus_dbov,
+                rest_ms: 0,
+                data: vec![1],
+                parts: vec![],
+            })
+            .into();
+        plan_rests(&mut frames, 20_000);
+        let rests: Vec<_> = frames.iter().map(|frame| frame.rest_ms).collect();
+        assert_eq!(rests, [0, 0, 60, 40, 20]);
     }
 
     #[test]

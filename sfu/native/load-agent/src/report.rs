@@ -57,7 +57,7 @@ pub struct LineReport {
 impl LineReport {
     /// Of the m-line `mid`.
     pub fn new(mid: &str, kind: Kind, judge: &Judge, first_media: Option<Time>) -> Self {
-        let newest = judge.newest_mark();
+        let newest = judge.last_mark();
         let wish = judge.wish();
         Self {
             mid: mid.to_owned(),

@@ -121,6 +121,11 @@ impl Encoding {
         is_silence
     }
 
+    /// The loop's frame that is due, if no keyframe is wanted.
+    pub fn upcoming(&self) -> &Frame {
+        &self.media.frames[self.position]
+    }
+
     /// The packets of the frame that is due: `timestamp` counts from the track's start.
     pub fn next_frame(
         &mut self,

@@ -1,8 +1,8 @@
 //! One m-line that a participant sends on: frames when they are due, in all encodings; keyframes and packets again when asked.
 //! Sans-IO.
 
-use crate::mark::{Mark, track_of};
-use crate::media_loop::MediaLoop;
+use crate::mark::{Mark, SILENT, track_of};
+use crate::media_loop::{Frame, MediaLoop};
 use crate::outbox::Outbox;
 use crate::protocol::{Extensions, Kind, SendMedia, Source};
 use crate::random::Random;
@@ -145,10 +145,14 @@ impl SendTrack {
             self.was_silent = true;
             return Some(lateness);
         }
+        let next = self.encodings[0].upcoming();
+        let is_silent = self.kind == Kind::Audio && self.is_silent(next);
         for index in 0..self.encodings.len() {
-            self.send_frame(index, captured, now, context);
+            self.send_frame(index, captured, is_silent, context);
         }
-        self.frame = self.frame.wrapping_add(1);
+        if !is_silent {
+            self.frame = self.frame.wrapping_add(1);
+        }
         self.was_silent = false;
         Some(lateness)
     }
@@ -215,21 +219,28 @@ impl SendTrack {
         &mut self,
         index: usize,
         captured: Time,
-        now: Time,
+        is_silent: bool,
         context: &mut SendContext<'_>,
     ) {
         let elapsed = captured.since(self.started);
+        // By when it leaves, not by when it was due: the agent's own lateness is nobody's freeze either.
+        let since_start = context.now.since(self.started);
         let sent_time = u64::from(self.frame) * self.interval;
         let encoding = &mut self.encodings[index];
         let mark = Mark {
             room: context.room,
             publisher: context.publisher,
             track: self.track,
-            encoding: encoding.index,
+            encoding: if is_silent { SILENT } else { encoding.index },
             frame: self.frame,
-            idle_ms: (elapsed.saturating_sub(sent_time) / MILLISECOND) as u32,
+            idle_ms: (since_start.saturating_sub(sent_time) / MILLISECOND) as u32,
             height: encoding.media.height,
-            sent: now,
+            rest_ms: if self.minus_dbov == Some(127) {
+                u16::MAX
+            } else {
+                encoding.upcoming().rest_ms
+            },
+            sent: context.now,
         };
         let timestamp = (elapsed * clock_rate(self.kind) / SECOND) as u32;
         for sent in encoding.next_frame(mark, captured, timestamp, self.was_silent) {
@@ -238,6 +249,12 @@ impl SendTrack {
             }
             self.send_packet(index, &sent, context);
         }
+    }
+
+    /// Whether the server may leave it out.
+    fn is_silent(&self, frame: &Frame) -> bool {
+        self.minus_dbov
+            .map_or(frame.is_silent(), |minus_dbov| minus_dbov == 127)
     }
 
     fn send_packet(&mut self, index: usize, sent: &SentPacket, context: &mut SendContext<'_>) {

@@ -29,10 +29,10 @@ impl Waiting {
         self.counted_to.is_some()
     }
 
-    /// It came; gives how long it took the first time.
-    pub fn meet(&mut self, now: Time, totals: &mut Totals) -> Option<u64> {
+    /// It came, and said that nothing more will for `rest` µs; gives how long it took the first time.
+    pub fn meet(&mut self, now: Time, rest: u64, totals: &mut Totals) -> Option<u64> {
         self.end(now, totals);
-        let is_first = self.last_met.replace(now).is_none();
+        let is_first = self.last_met.replace(now.after(rest)).is_none();
         is_first.then(|| now.since(self.since))
     }
 

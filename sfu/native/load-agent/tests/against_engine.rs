@@ -66,6 +66,8 @@ struct World {
     random: Random,
     /// Of 1000 RTP packets from the server, this many are lost.
     loss_per_mille: u64,
+    /// Of who joins.
+    srtp_offer: SrtpOffer,
 }
 
 fn tag(text: &str) -> Tag {
@@ -164,6 +166,7 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
             is_keyframe,
             minus_dbov: 127,
             data,
+            rest_ms: 0,
             parts: vec![],
         }
     };
@@ -173,6 +176,7 @@ fn loops() -> HashMap<String, Arc<MediaLoop>> {
         is_keyframe: true,
         minus_dbov: 30,
         data: vec![0x78; 60],
+        rest_ms: 0,
         parts: vec![],
     };
     let video = MediaLoop {
@@ -227,6 +231,7 @@ impl World {
             peers: Vec::new(),
             random: Random::new(5),
             loss_per_mille: 0,
+            srtp_offer: SrtpOffer::All,
         }
     }
 
@@ -242,7 +247,7 @@ impl World {
         let index = self.peers.len();
         let id = index as u32 + 1;
         let (participant, base) = (ParticipantId(id.into()), id * 100);
-        let mut client = Participant::new(id, room, 1000 + u64::from(id), SrtpOffer::All);
+        let mut client = Participant::new(id, room, 1000 + u64::from(id), self.srtp_offer);
         let ice_ufrag = format!("user{id}");
         self.command(Command::AddParticipant {
             room: ROOM,
@@ -419,16 +424,22 @@ impl World {
                     participant,
                     datagram: packet.to_vec(),
                 }),
-                Output::KeyingMaterial(material, _) => {
-                    let (keys, salts) = material.split_at(64);
+                Output::KeyingMaterial(material, profile) => {
+                    let profile = match profile {
+                        dimpl::SrtpProfile::AEAD_AES_256_GCM => SrtpProfile::AeadAes256Gcm,
+                        dimpl::SrtpProfile::AEAD_AES_128_GCM => SrtpProfile::AeadAes128Gcm,
+                        _ => SrtpProfile::Aes128CmSha1_80,
+                    };
+                    let (key_bytes, salt_bytes) = profile.key_and_salt_bytes();
+                    let (keys, salts) = material.split_at(2 * key_bytes);
                     commands.push(Command::SetSrtpKeys {
                         participant,
                         keys: SrtpKeys {
-                            profile: SrtpProfile::AeadAes256Gcm,
-                            remote_key: keys[..32].to_vec(),
-                            local_key: keys[32..].to_vec(),
-                            remote_salt: salts[..12].to_vec(),
-                            local_salt: salts[12..].to_vec(),
+                            profile,
+                            remote_key: keys[..key_bytes].to_vec(),
+                            local_key: keys[key_bytes..].to_vec(),
+                            remote_salt: salts[..salt_bytes].to_vec(),
+                            local_salt: salts[salt_bytes..2 * salt_bytes].to_vec(),
                         },
                     });
                 }
@@ -496,6 +507,94 @@ fn two_participants_hear_and_see_each_other_without_a_fault() {
 }
 
 #[test]
+fn either_srtp_profile_can_be_offered_alone_and_media_flows_under_it() {
+    for (offer, name) in [
+        (SrtpOffer::AeadAes128Gcm, "aead_aes_128_gcm"),
+        (SrtpOffer::Aes128CmSha1_80, "aes128_cm_sha1_80"),
+    ] {
+        let mut world = World::new();
+        world.srtp_offer = offer;
+        world.join(1, None);
+        world.join(1, None);
+        world.watch(0, 1);
+        world.run(2);
+
+        let is_chosen = |event: &protocol::Event| matches!(event, protocol::Event::Connected { profile, .. } if *profile == name);
+        assert!(world.peers[0].events.iter().any(is_chosen), "{name}");
+        let totals = world.totals(0);
+        assert!(totals.frames > 100 && totals.unreadable == 0, "{name}");
+    }
+}
+
+#[test]
+fn a_server_with_another_certificate_gets_no_media_whichever_profile_is_offered() {
+    for offer in [SrtpOffer::All, SrtpOffer::Aes128CmSha1_80] {
+        let mut world = World::new();
+        world.srtp_offer = offer;
+        let wrong = ["AB"; 32].join(":");
+        world.join(1, Some(&wrong));
+        world.run(2);
+
+        let is_failed = |event: &protocol::Event| matches!(event, protocol::Event::Failed { reason, .. } if reason.contains("certificate"));
+        assert!(world.peers[0].events.iter().any(is_failed));
+        assert_eq!(world.totals(0).packets_sent, 0);
+    }
+}
+
+#[test]
+fn another_source_than_wished_for_and_a_source_that_ends_are_named() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.join(1, None);
+    }
+    world.watch(0, 2);
+    let expect = |world: &mut World, publisher: u32| {
+        let wished = protocol::ExpectVideo {
+            mid: "v0".into(),
+            publisher: Some(publisher),
+            source: protocol::Source::Camera,
+            height: Some(360),
+            is_muted: false,
+        };
+        let expect = protocol::Expect {
+            id: 1,
+            video: vec![wished],
+            audio: Some(vec![2, 3]),
+        };
+        let now = world.now;
+        world.peers[0].participant.handle_expect(now, expect);
+    };
+    expect(&mut world, 3);
+    world.run(6);
+    let before = world.totals(0);
+    assert_eq!((before.frames_unwished, before.silences), (0, 0));
+    assert_eq!((before.frames_above_wish, before.frames_below_wish), (0, 0));
+
+    world.watch(0, 1);
+    world.run(6);
+    let swapped = world.totals(0);
+    assert!(swapped.frames_unwished > 80, "{}", swapped.frames_unwished);
+    assert_eq!((swapped.frames_wrong_source, swapped.silences), (0, 1));
+    let is_named = |event: &protocol::Event| {
+        matches!(
+            event,
+            protocol::Event::WrongSource {
+                reason: protocol::WrongSource::Unwished,
+                publisher: 2,
+                ..
+            }
+        )
+    };
+    assert!(world.peers[0].events.iter().any(is_named));
+
+    let now = world.now;
+    world.peers[2].participant.handle_publish(now, "mic", false);
+    world.run(4);
+    let report = report(&mut world, 0);
+    assert_eq!(report.unheard, [3]);
+}
+
+#[test]
 fn lost_pictures_are_asked_for_and_repaired_lost_sound_is_counted() {
     let mut world = call([1, 1], 50);
 
@@ -527,16 +626,4 @@ fn marks_of_another_room_are_a_security_failure_at_once() {
         )
     };
     assert!(world.peers[0].events.iter().any(is_told));
-}
-
-#[test]
-fn a_server_with_another_certificate_gets_no_media() {
-    let mut world = World::new();
-    let wrong = ["AB"; 32].join(":");
-    world.join(1, Some(&wrong));
-    world.run(2);
-
-    let is_failed = |event: &protocol::Event| matches!(event, protocol::Event::Failed { reason, .. } if reason.contains("certificate"));
-    assert!(world.peers[0].events.iter().any(is_failed));
-    assert_eq!(world.totals(0).packets_sent, 0);
 }

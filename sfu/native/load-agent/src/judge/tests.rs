@@ -16,6 +16,7 @@ fn mark(publisher: u32, frame: u32) -> Mark {
         frame,
         idle_ms: 0,
         height: 0,
+        rest_ms: 0,
         sent: Time(u64::from(frame) * INTERVAL),
     }
 }
@@ -166,6 +167,30 @@ fn sound_that_stops_for_over_60_ms_is_a_gap_unless_it_was_silence() {
         ],
     );
     assert_eq!((totals.audio_gaps, totals.audio_gap_us), (1, 80_000));
+}
+
+#[test]
+fn silent_packets_may_come_or_be_left_out() {
+    let silent = |frame, idle_ms| Mark {
+        encoding: SILENT,
+        idle_ms,
+        ..mark(2, frame)
+    };
+    let resumed = Mark {
+        idle_ms: 1_000,
+        ..mark(2, 1)
+    };
+    for comfort in [
+        vec![],
+        vec![(20_000, silent(1, 20)), (420_000, silent(1, 420))],
+    ] {
+        let mut marks = vec![(0, mark(2, 0))];
+        marks.extend(comfort);
+        marks.push((1_020_000, resumed));
+        let totals = judged(Kind::Audio, &marks);
+        assert_eq!((totals.frames_missing, totals.frames_duplicate), (0, 0));
+        assert_eq!((totals.audio_gaps, totals.source_changes), (0, 0));
+    }
 }
 
 #[test]

@@ -40,9 +40,10 @@ impl Participant {
             stream.handle_rtp(arrival, &header, payload)
         };
         if stream.media.kind == Kind::Audio
-            && let Some(mark) = stream.judge.newest_mark()
+            && let Some(mark) = stream.judge.last_mark()
         {
-            self.hearing.handle_frame(arrival, mark.publisher);
+            let rest = u64::from(mark.rest_ms) * MILLISECOND;
+            self.hearing.handle_frame(arrival, mark.publisher, rest);
         }
         if stream.is_waiting() && self.next_repair.is_none() {
             self.next_repair = Some(now);
