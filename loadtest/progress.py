@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from loadtest.cast import Target
 from loadtest.plan import Plan
@@ -73,6 +74,7 @@ class BarObserver:
         )  # fmt: skip
         self._joins = self._bars.add_task("people", total=None)
         self._time = self._bars.add_task("seconds", total=None)
+        self._seconds = 0
         self._events = 0
         self._last: Point | None = None
         self.live = Live(self._bars, console=console, refresh_per_second=4, transient=True)
@@ -81,15 +83,17 @@ class BarObserver:
         self._console.print(f"[bold]{self._title}[/bold]", highlight=False)
         self._console.print(_start_text(plan, target), markup=False, highlight=False)
         self._bars.update(self._joins, total=plan.most_at_once)
-        self._bars.update(self._time, total=round(plan.ends_at_s))
+        self._seconds = round(plan.ends_at_s)
+        self._bars.update(self._time, total=self._seconds)
 
     def handle_point(self, point: Point) -> None:
         self._last = _newest(point, self._last)
         self._bars.update(self._joins, completed=point.people)
-        self._bars.update(self._time, completed=round(point.at_s))
+        self._bars.update(self._time, completed=min(self._seconds, round(point.at_s)))
         table = Table.grid(padding=(0, 2))
-        style = "red" if point.failures else "green"
-        table.add_row(f"[{style}]{point.failures} failed[/{style}]", _rates_text(self._last))
+        # Texts, no markup: what is printed meanwhile is printed as it is, and so is this.
+        failed = Text(f"{point.failures} failed", style="red" if point.failures else "green")
+        table.add_row(failed, Text(_rates_text(self._last)))
         both = Table.grid()
         both.add_row(self._bars)
         both.add_row(table)

@@ -17,6 +17,7 @@ from aiohttp import web
 from loadtest.cast import Target
 from loadtest.main import main
 from loadtest.plan import make_plan
+from loadtest.processes import descendants, read_use
 from loadtest.scenario_file import read_scenario
 from loadtest.service import CannotRun, allow_open_files, find_rooms
 from loadtest.text_report import write_text
@@ -209,6 +210,24 @@ async def test_a_late_generator_does_not_blame_the_service(tmp_path: Path) -> No
     assert result.status == 3, result
     assert "the generator was the bottleneck, not the service" in result.output
     assert "does not count" in result.html
+
+
+@pytest.mark.asyncio
+async def test_a_load_agent_that_dies_does_not_blame_the_service(tmp_path: Path) -> None:
+    async with real_service(tmp_path, [], loadtest_rooms=1) as service:
+        arguments = ("smoke", "--url", service.url, "--rooms", "1", "--hold-s", "600")
+        async with Command(tmp_path, *arguments) as command:
+            await command.line_with("Mbit/s down")
+            for pid in descendants(command.process.pid):
+                use = read_use(pid)
+                if use is not None and "load-agent" in use.command:
+                    os.kill(pid, signal.SIGKILL)
+            result = await command.result()
+
+    assert result.status == 3, result
+    assert "the load agent ended by itself" in result.output
+    assert "Traceback" not in result.errors
+    assert result.report is not None and result.report["counts"]["frames"] > 0
 
 
 @asynccontextmanager
