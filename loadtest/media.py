@@ -5,6 +5,7 @@ File format: `sfu/native/load-agent/src/media_loop.rs`.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Callable, Collection, Iterator
@@ -166,19 +167,22 @@ def _pictures(layer: VideoLayer) -> Iterator[np.ndarray]:
     """Yield grey `(height, width)` pictures: a face-like blob that moves in a noisy room."""
     random = np.random.default_rng(7)
     y, x = np.mgrid[0 : layer.height, 0 : layer.width].astype(np.float32) / layer.height
-    room = 90 + 40 * np.sin(9 * x) * np.cos(7 * y) + random.normal(0, 4, x.shape)
+
+    def noise(deviation: float) -> np.ndarray:
+        return np.asarray(deviation * random.standard_normal(x.shape), dtype=np.float32)
+
+    room = 90 + 40 * np.sin(9 * x) * np.cos(7 * y) + noise(4)
     stripes = y[:, :1]
     middle = layer.width / layer.height / 2
-    noise = random.normal(0, 3, x.shape)
+    still = noise(3)
     for number in range(LOOP_S * FRAME_RATE):
-        angle = 2 * np.pi * number / (2 * FRAME_RATE)
-        far = np.hypot(
-            x - middle - 0.15 * np.sin(angle), (y - 0.5 - 0.05 * np.cos(2 * angle)) / 1.3
-        )
-        face = 110 * np.exp(-((far / 0.22) ** 4)) * (1 + 0.2 * np.sin(40 * stripes + 3 * angle))
+        angle = 2 * math.pi * number / (2 * FRAME_RATE)
+        across = (x - (middle + 0.15 * math.sin(angle))) / 0.22
+        along = (y - (0.5 + 0.05 * math.cos(2 * angle))) / (0.22 * 1.3)
+        far = across * across + along * along
+        face = 110 * np.exp(-far * far) * (1 + 0.2 * np.sin(40 * stripes + 3 * angle))
         # New noise costs as much as the encoder: the same, moved, is as hard to predict.
-        moved = np.roll(noise, 7919 * number)
-        yield np.clip(room + face + moved, 16, 235).astype(np.uint8)
+        yield np.clip(room + face + np.roll(still, 7919 * number), 16, 235).astype(np.uint8)
 
 
 def _encode_voice(pauses: bool) -> Iterator[EncodedFrame]:

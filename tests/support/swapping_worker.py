@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
+from unittest import mock
 
 import msgspec
 
@@ -40,16 +41,16 @@ def swap(room: Room, viewer: str, wishes: Sequence[VideoWish]) -> Outputs:
 def main(arguments: Sequence[str]) -> int:
     """Run as `sfu.worker` would, or as `signaling.main` with such workers."""
     if not arguments:
-        Room.handle_layout = swap  # type: ignore[method-assign]
-        return worker.main([])
+        with mock.patch.object(Room, "handle_layout", swap):
+            return worker.main([])
     product = service._worker_spec
 
     def defective(config: WorkerConfig) -> ProcessSpec:
         command = (sys.executable, "-m", "tests.support.swapping_worker")
         return dataclasses.replace(product(config), command=command)
 
-    service._worker_spec = defective
-    return service.main(arguments)
+    with mock.patch.object(service, "_worker_spec", defective):
+        return service.main(arguments)
 
 
 if __name__ == "__main__":
