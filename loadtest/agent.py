@@ -41,6 +41,8 @@ class Agent:
         self.silences: list[dict[str, Any]] = []
         """Who was wished for and neither seen nor heard for over 2 s: one event for each time."""
         self.refusals: list[str] = []
+        self.has_ended = asyncio.Event()
+        """The process is gone, for whatever reason."""
 
     async def start(self, loops: Mapping[str, Path]) -> None:
         """Start the process and have it read `loops`.
@@ -54,6 +56,7 @@ class Agent:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
+            process_group=0,  # Ctrl-C is for us: the agent has a report to give yet
         )
         self._reader = asyncio.create_task(self._read(), name="load-agent-events")
         for name, path in loops.items():
@@ -120,6 +123,7 @@ class Agent:
             async for line in self._process.stdout:
                 self._handle(msgspec.json.decode(line))
         finally:
+            self.has_ended.set()
             # Nobody may wait for a dead process.
             for participant, queue in self._listeners.items():
                 queue.put_nowait(

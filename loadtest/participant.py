@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -15,52 +15,33 @@ import msgspec
 
 from loadtest.agent import Agent
 from loadtest.expectation import Expectation
-from loadtest.media import LAYERS, VOICE, codec_of
-from loadtest.sdp import Answer, OfferedStream, OfferSpec, parse_answer, write_offer
-from sfu.values import Encryption, ParticipantInfo, TrackSource, VideoWish
+from loadtest.negotiation import (
+    SOURCES,
+    Behaviour,
+    UnusableAnswer,
+    connect_command,
+    offered_streams,
+    screen_stream,
+)
+from loadtest.sdp import (
+    Answer,
+    BadAnswer,
+    OfferedStream,
+    OfferSpec,
+    parse_answer,
+    write_offer,
+)
+from sfu.values import Encryption, ParticipantInfo, TrackInfo, TrackSource, VideoWish
 from signaling import messages
 
 JOIN_TIMEOUT_S = 15.0
 """Each step of a join."""
-RIDS = ("l", "m", "h")
+LAYOUT_INTERVAL_S = 0.2
+"""Wishes are sent at most so often, as the page does: a roster of hundreds changes many times a second."""
 
 
 class JoinFailed(Exception):
     """The participant did not get in; the text says at which step and why."""
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """What a participant sends and shows."""
-
-    sends_audio: bool = True
-    video_layers: tuple[str, ...] = ()
-    """Loops it sends, smallest first: one is a single stream, several are simulcast."""
-    shows_video: int = 1
-    """Receive-only video m-lines."""
-    max_height: int = 720
-    """Of each of them."""
-    voice: str = VOICE
-    """The loop it speaks."""
-    screen: str = "video-720"
-    """The loop it shares once it shares its screen."""
-    has_h264: bool = False
-    """Takes H.264 beside VP8; needed to send it."""
-    has_red: bool = False
-    """Sends and takes redundant sound, if the service does."""
-    srtp: str = "all"
-    """Profiles to offer: "all", "aead_aes_128_gcm" or "aes128_cm_sha1_80"."""
-    up: Mapping[str, float] = field(default_factory=dict)
-    """The agent's `LinkSpec` for what it sends; empty is a perfect link."""
-    down: Mapping[str, float] = field(default_factory=dict)
-    """The same for what it receives."""
-    role: str = "member"
-
-    @classmethod
-    def simulcast(cls, shows_video: int, role: str = "member") -> Behaviour:
-        """Return one that sends all three layers."""
-        layers = tuple(layer.name for layer in LAYERS)
-        return cls(video_layers=layers, shows_video=shows_video, role=role)
 
 
 @dataclass
@@ -90,10 +71,14 @@ class Participant:
     http: aiohttp.ClientSession
     url: str
     times: JoinTimes = field(default_factory=JoinTimes)
-    had_company: bool = False
-    """Somebody was in the room already: the wait for media is the server's, not for people."""
+    is_in: bool = False
+    """Joined, and neither left nor failed."""
+    was_in: bool = False
+    """Joined at some time."""
     srtp_profile: str = ""
     """As the server chose it."""
+    had_company: bool = False
+    """Somebody was in the room already: the wait for media is the server's, not for people."""
     failure: str | None = None
     """Why it is of no more use."""
     errors: list[str] = field(default_factory=list)
@@ -104,15 +89,20 @@ class Participant:
         self._tasks: list[asyncio.Task[None]] = []
         self._last_id = 0
         self._replies: dict[int, asyncio.Future[messages.ServerMessage]] = {}
-        self._others: dict[str, ParticipantInfo] = {}
+        self._cameras: dict[str, None] = {}
+        """Others who offer one, in the order they did."""
+        self._screens: dict[str, None] = {}
+        self._tracks: dict[str, tuple[TrackInfo, ...]] = {}
+        self._me = ""
+        self._wishes: list[dict[str, Any]] = []
+        self._has_answer = False
+        self._wants_layout = asyncio.Event()
         self._expectation = Expectation()
         self._expected: dict[str, Any] = {}
         self._spec: OfferSpec | None = None
         """Of the last offer."""
-        self._me = ""
-        self._wishes: list[dict[str, Any]] = []
-        self._has_answer = False
-        self._is_leaving = False
+        self.has_left = False
+        """It left, or is about to."""
         self.first_media = asyncio.Event()
         """It got media, or failed: nobody waits for the failed."""
         self.connected = asyncio.Event()
@@ -149,20 +139,23 @@ class Participant:
         self.had_company = any(
             each.participant != self._me and each.tracks for each in joined.participants
         )
-        self._others |= {each.participant: each for each in joined.participants}
         self._expectation = Expectation(self._me, joined.audio_streams)
         for each in joined.participants:
-            self._expectation.note(each)
+            self._note(each)
         self._tasks.append(asyncio.create_task(self._ping(joined.ping_interval_s)))
         await self._negotiate(ready, joined)
+        self.is_in = self.was_in = self.failure is None
         await self._wish()
+        self._tasks.append(asyncio.create_task(self._keep_wishing()))
 
     async def leave(self) -> None:
         """Leave for good."""
-        self._is_leaving = True
+        self.has_left = True
+        self.is_in = False
         if self._socket is not None and not self._socket.closed:
-            with contextlib.suppress(JoinFailed, ConnectionError):
-                await self._request(messages.Leave)
+            if self.failure is None:
+                with contextlib.suppress(JoinFailed, ConnectionError):
+                    await self._request(messages.Leave)
             await self._socket.close()
         self.agent.remove(self.number)
         for task in self._tasks:
@@ -170,36 +163,44 @@ class Participant:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def publish(self, mid: str, *, is_active: bool) -> None:
-        """Pause or go on sending on `mid`: "mic" or "cam"."""
+        """Pause or go on sending on `mid`: "mic", "cam" or "scr"."""
         self.agent.send(command="publish", id=self.number, mid=mid, is_active=is_active)
 
     async def mute(self, mid: str, *, muted: bool) -> None:
-        """Tell the room that "mic" or "cam" is muted, or not, and do it."""
+        """Tell the room that "mic", "cam" or "scr" is muted, or not, and do it."""
+        if not self.is_in:
+            return
         if not muted:
             self.publish(mid, is_active=True)
-        await self._request(messages.Mute, source=_SOURCES[mid], muted=muted)
+        with contextlib.suppress(JoinFailed, ConnectionError):
+            await self._request(messages.Mute, source=SOURCES[mid], muted=muted)
         if muted:
             self.publish(mid, is_active=False)
 
     async def share_screen(self) -> None:
-        """Offer again, with a screen.
+        """Offer again, with a screen; later `mute("scr", …)` pauses it and goes on.
 
         Raises:
             JoinFailed: the text names the step.
         """
         assert self._spec is not None, "join() first"
-        screen = OfferedStream("scr", "video", (), ((_new_ssrc(), _new_ssrc()),))
+        screen = screen_stream()
         self._spec = replace(self._spec, later=(screen,))
         answer = await self._offer(self._spec)
-        sent = self._connect_command(answer, (*self._spec.send, screen))
-        fields = {name: sent[name] for name in ("id", "send", "receive")}
+        command = self._connect_command(answer, (*self._spec.send, screen))
+        fields = {name: command[name] for name in ("id", "send", "receive")}
         self.agent.send(command="renegotiate", **fields)
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether it has offered a screen."""
+        return self._spec is not None and bool(self._spec.later)
 
     # ---- joining
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
-        streams = self._streams()
-        spec = OfferSpec(
+        streams = offered_streams(self.behaviour)
+        self._spec = OfferSpec(
             ice_ufrag=ready["ice_ufrag"],
             ice_pwd=ready["ice_pwd"],
             fingerprint=ready["fingerprint"],
@@ -209,99 +210,47 @@ class Participant:
             has_h264=self.behaviour.has_h264,
             has_red=self.behaviour.has_red,
         )
-        self._spec = spec
-        answer = await self._offer(spec)
+        answer = await self._offer(self._spec)
         self.times.answered_s = time.monotonic()
         self.agent.send(**self._connect_command(answer, streams))
         self._has_answer = True
+        for source in sorted(self.behaviour.muted):
+            await self._request(messages.Mute, source=source, muted=True)
 
     async def _offer(self, spec: OfferSpec) -> Answer:
-        tracks = {stream.mid: _SOURCES[stream.mid] for stream in (*spec.send, *spec.later)}
+        tracks = {stream.mid: SOURCES[stream.mid] for stream in (*spec.send, *spec.later)}
         reply = await self._request(messages.Offer, sdp=write_offer(spec), tracks=tracks)
         assert isinstance(reply, messages.Answer)
-        return parse_answer(reply.sdp)
-
-    def _streams(self) -> tuple[OfferedStream, ...]:
-        streams = []
-        if self.behaviour.sends_audio:
-            streams.append(OfferedStream("mic", "audio", ssrcs=((_new_ssrc(), None),)))
-        layers = self.behaviour.video_layers
-        if layers:
-            ssrcs = tuple((_new_ssrc(), _new_ssrc()) for _ in layers)
-            rids = RIDS[: len(layers)] if len(layers) > 1 else ()
-            streams.append(OfferedStream("cam", "video", rids, ssrcs))
-        return tuple(streams)
+        try:
+            return parse_answer(reply.sdp)
+        except BadAnswer as error:
+            raise JoinFailed(f"answer: {error}") from error
 
     def _connect_command(self, answer: Answer, streams: Sequence[OfferedStream]) -> dict[str, Any]:
-        return {
-            "command": "connect",
-            "id": self.number,
-            "ice_ufrag": answer.ice_ufrag,
-            "ice_pwd": answer.ice_pwd,
-            "fingerprint": answer.fingerprint,
-            # The agent's sockets are IPv4 unless it was told otherwise.
-            "candidates": [f"{host}:{port}" for host, port in answer.candidates if ":" not in host],
-            "send": [self._sent(answer, stream) for stream in streams],
-            "receive": [
-                media.receive_command()
-                for media in answer.media
-                if media.direction == "sendonly" and media.ssrc is not None
-            ],
-        }
-
-    def _sent(self, answer: Answer, stream: OfferedStream) -> dict[str, Any]:
-        media = answer.by_mid(stream.mid)
-        behaviour = self.behaviour
-        loops = {
-            "mic": (behaviour.voice,),
-            "cam": behaviour.video_layers,
-            "scr": (behaviour.screen,),
-        }[stream.mid]
-        codec = codec_of(loops[0])
-        payload_type = media.payload_types.get(codec)
-        if media.direction != "recvonly" or payload_type is None:
-            raise JoinFailed(f"answer: the server does not take {codec} on {stream.mid}")
-        if stream.rids and media.rids != stream.rids:
-            raise JoinFailed(f"answer: offered rids {stream.rids}, answered {media.rids}")
-        rids: Sequence[str | None] = stream.rids or [None]
-        return {
-            "mid": stream.mid,
-            "kind": stream.kind,
-            "source": _SOURCES[stream.mid],
-            "payload_type": payload_type,
-            "rtx_payload_type": media.rtx.get(payload_type),
-            "red_payload_type": media.payload_types.get("red"),
-            "extensions": media.extensions,
-            "encodings": [
-                {"rid": rid, "ssrc": ssrc, "rtx_ssrc": rtx_ssrc, "media": loop}
-                for rid, (ssrc, rtx_ssrc), loop in zip(rids, stream.ssrcs, loops, strict=True)
-            ],
-        }
+        try:
+            return connect_command(self.number, answer, streams, self.behaviour)
+        except (BadAnswer, UnusableAnswer) as error:
+            raise JoinFailed(f"answer: {error}") from error
 
     # ---- following the room
 
     async def _wish(self) -> None:
-        """Ask for screens, then the cameras, of the first others: each on an m-line of its own."""
-        wanted = [
-            (other.participant, source)
-            for source in (TrackSource.SCREEN, TrackSource.CAMERA)
-            for other in self._others.values()
-            if other.participant != self._me
-            and any(track.source is source for track in other.tracks)
+        """Ask for what there is to see: a screen, who speaks, then the first cameras."""
+        wanted: list[dict[str, Any]] = [
+            {"participant": who, "source": TrackSource.SCREEN} for who in islice(self._screens, 1)
         ]
+        if self.behaviour.shows_speaker:
+            wanted.append({"speaker": True})
+        room = max(0, self.behaviour.shows_video - len(wanted))
+        wanted += [{"participant": who} for who in islice(self._cameras, room)]
         wishes = [
-            {
-                "mid": f"v{index}",
-                "participant": who,
-                "source": source,
-                "max_height": self.behaviour.max_height,
-            }
-            for index, (who, source) in enumerate(wanted[: self.behaviour.shows_video])
+            {"mid": f"v{index}", "max_height": self.behaviour.max_height, **wish}
+            for index, wish in enumerate(wanted[: self.behaviour.shows_video])
         ]
         if wishes != self._wishes and self._has_answer:
             self._wishes = wishes
             video = msgspec.convert(wishes, list[VideoWish])
-            with contextlib.suppress(JoinFailed):
+            with contextlib.suppress(JoinFailed, ConnectionError):
                 await self._request(messages.Layout, video=video)
         self._expect()
 
@@ -312,9 +261,34 @@ class Participant:
             self._expected = expected
             self.agent.send(**expected)
 
+    async def _keep_wishing(self) -> None:
+        while True:
+            await self._wants_layout.wait()
+            self._wants_layout.clear()
+            await self._wish()
+            await asyncio.sleep(LAYOUT_INTERVAL_S)
+
+    def _note(self, info: ParticipantInfo) -> None:
+        """Remember what there is of somebody; wish and expect anew soon."""
+        if info.participant == self._me:
+            return
+        self._expectation.note(info)
+        if self._tracks.get(info.participant, ()) == info.tracks:
+            return
+        self._tracks[info.participant] = info.tracks
+        self._wants_layout.set()
+        sources = {track.source: not track.is_muted for track in info.tracks}
+        self._list(self._cameras, info.participant, TrackSource.CAMERA in sources)
+        self._list(self._screens, info.participant, sources.get(TrackSource.SCREEN, False))
+
+    def _list(self, pictures: dict[str, None], participant: str, is_there: bool) -> None:
+        if is_there:
+            pictures.setdefault(participant, None)
+        else:
+            pictures.pop(participant, None)
+
     async def _read(self) -> None:
         assert self._socket is not None
-        background: set[asyncio.Task[None]] = set()
         async for frame in self._socket:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 break
@@ -322,32 +296,28 @@ class Participant:
             reply = self._replies.pop(getattr(message, "id", None) or 0, None)
             if reply is not None and not reply.done():
                 reply.set_result(message)
-            if self._handle(message):
-                task = asyncio.create_task(self._wish())
-                background.add(task)
-                task.add_done_callback(background.discard)
-        if not self._is_leaving:
+            self._handle(message)
+        if not self.has_left:
             self._fail(f"the socket was closed ({self._socket.close_code})")
+        self._fail_requests("the socket was closed")
 
-    def _handle(self, message: messages.ServerMessage) -> bool:
-        """Take a message; tell whether who can be shown may have changed."""
+    def _handle(self, message: messages.ServerMessage) -> None:
         match message:
             case (
                 messages.ParticipantJoined(participant=info)
                 | messages.ParticipantUpdated(participant=info)
             ):
-                self._others[info.participant] = info
-                self._expectation.note(info)
-                return True
+                self._note(info)
             case messages.ParticipantLeft(participant=participant):
-                self._others.pop(participant, None)
+                self._list(self._cameras, participant, False)
+                self._list(self._screens, participant, False)
+                self._tracks.pop(participant, None)
                 self._expectation.forget(participant)
-                return True
+                self._wants_layout.set()
             case messages.Error(code=code):
                 self.errors.append(code)
             case messages.MediaLost() | messages.Kicked() | messages.RoomClosed():
                 self._fail(type(message).__name__)
-        return False
 
     async def _follow_agent(self, events: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
@@ -363,9 +333,14 @@ class Participant:
                 self._fail(str(event["reason"]))
 
     def _fail(self, reason: str) -> None:
-        self.failure = self.failure or reason
+        if not self.has_left:  # whom we remove is closed by the server, as it should be
+            self.failure = self.failure or reason
+        self.is_in = False
         self.connected.set()
         self.first_media.set()
+        self._fail_requests(reason)
+
+    def _fail_requests(self, reason: str) -> None:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(JoinFailed(reason))
@@ -402,14 +377,4 @@ class Participant:
             raise JoinFailed(f"{name}: {error}") from error
 
 
-def _new_ssrc() -> int:
-    return secrets.randbelow(2**32 - 1) + 1
-
-
-_SOURCES = {
-    "mic": TrackSource.MICROPHONE,
-    "cam": TrackSource.CAMERA,
-    "scr": TrackSource.SCREEN,
-}
-"""Our mid → what it carries."""
 _DECODER = msgspec.json.Decoder(messages.ServerMessages)

@@ -1,14 +1,20 @@
-"""Where room tokens come from: the demo entrance of the service, or a command of the operator's."""
+"""Where room tokens come from: an entrance of the service, or a command of the operator's."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
+if TYPE_CHECKING:
+    from loadtest.cast import Target
+
 COMMAND_TIMEOUT_S = 10.0
+DEMO_PATH = "/api/v1/demo/tokens"
+LOADTEST_PATH = "/api/v1/loadtest"
+"""docs/loadtest.md describes it."""
 
 
 class TokenRefused(Exception):
@@ -19,24 +25,37 @@ class TokenSource(Protocol):
     """Gives tokens."""
 
     async def token(self, room: str, name: str, role: str) -> str:
-        """Return a token that admits `name` to `room`."""
+        """Return a token that admits `name` to `room`.
+
+        Raises:
+            TokenRefused: see there.
+        """
 
 
-class DemoTokens:
-    """`POST /api/v1/demo/tokens` of the service under test."""
+def token_source(http: aiohttp.ClientSession, target: Target) -> TokenSource:
+    """Return the source that `target` names."""
+    if target.token_command is not None:
+        return TokenCommand(target.token_command)
+    if target.secret is None:
+        return ServiceTokens(http, target.url, DEMO_PATH)
+    return ServiceTokens(http, target.url, f"{LOADTEST_PATH}/tokens", target.secret)
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+
+class ServiceTokens:
+    """`POST` to an entrance of the service under test."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, path: str, secret: str = "") -> None:
         self._http = http
         self._url = url
+        self._path = path
+        self._headers = {"Origin": url, **authorization(secret)}
 
     async def token(self, room: str, name: str, role: str) -> str:
         body = {"room": room, "display_name": name, "role": role}
-        async with self._http.post(
-            f"{self._url}/api/v1/demo/tokens", json=body, headers={"Origin": self._url}
-        ) as response:
+        url = f"{self._url}{self._path}"
+        async with self._http.post(url, json=body, headers=self._headers) as response:
             if response.status != 200:
-                text = (await response.text())[:200]
-                raise TokenRefused(f"{room}: the demo entrance says {response.status} {text}")
+                raise TokenRefused(f"token: {await refusal_of(response)}")
             return str((await response.json())["token"])
 
 
@@ -49,8 +68,27 @@ class TokenCommand:
     async def token(self, room: str, name: str, role: str) -> str:
         words = [word.format(room=room, name=name, role=role) for word in self._words]
         process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
-        async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            output, _ = await process.communicate()
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                output, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise TokenRefused("token: the token command takes too long") from None
         if process.returncode != 0 or not output.strip():
-            raise TokenRefused(f"{room}: the token command failed ({process.returncode})")
+            raise TokenRefused(f"token: the token command failed ({process.returncode})")
         return output.decode().strip()
+
+
+def authorization(secret: str) -> dict[str, str]:
+    """Return the header that shows `secret`; nothing without one."""
+    return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+
+async def refusal_of(response: aiohttp.ClientResponse) -> str:
+    """Return status and code of problem details (RFC 9457), or the status alone."""
+    try:
+        problem = await response.json(content_type=None)
+        return f"{response.status} {problem['code']}"
+    except (ValueError, KeyError, TypeError, aiohttp.ClientError):
+        return f"{response.status} {response.reason or ''}".strip()

@@ -27,6 +27,12 @@ from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
 from signaling.live.entry_pages import EntrySettings
 from signaling.live.service import LiveParts, LiveService
+from signaling.loadtest_entrance import (
+    TOKEN_BURST,
+    TOKENS_PER_SECOND,
+    LoadTestEntrance,
+    LoadTestSettings,
+)
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
 from signaling.pages import Pages, RoomPageSettings, WebFolders
@@ -59,6 +65,8 @@ class AppSettings:
     """Receive-only video m-lines that clients are told they may offer."""
     allows_unencrypted: bool = False
     """Whether kep rooms admit browsers without end-to-end encryption."""
+    loadtest: LoadTestSettings | None = None
+    """None: there is no entrance for load tests."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +140,29 @@ def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) ->
 
 def _add_token_routes(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
     """Add the entrances that hand out room tokens, where there are such."""
-    if settings.demo is None:
-        return
-    tokens = DemoTokens(
-        settings.demo,
-        parts.key,
-        parts.directory.rooms,
-        clock=parts.clock,
-        randomness=parts.randomness,
-        address_of=_address_reader(settings),
-    )
-    app.router.add_post("/api/v1/demo/tokens", tokens.handle)
+
+    def tokens_for(demo: DemoSettings) -> DemoTokens:
+        return DemoTokens(
+            demo,
+            parts.key,
+            parts.directory.rooms,
+            clock=parts.clock,
+            randomness=parts.randomness,
+            address_of=_address_reader(settings),
+        )
+
+    if settings.demo is not None:
+        app.router.add_post("/api/v1/demo/tokens", tokens_for(settings.demo).handle)
+    if settings.loadtest is not None:
+        tokens = DemoSettings(
+            rooms=frozenset(each.room for each in settings.loadtest.rooms),
+            token_burst=TOKEN_BURST,
+            token_rate=TOKENS_PER_SECOND,
+            origins=settings.loadtest.origins,
+        )
+        entrance = LoadTestEntrance(settings.loadtest, tokens_for(tokens))
+        app.router.add_get("/api/v1/loadtest", entrance.describe)
+        app.router.add_post("/api/v1/loadtest/tokens", entrance.tokens)
 
 
 def _add_sockets(

@@ -20,6 +20,7 @@ from signaling.addresses import parse_networks
 from signaling.audit.config import AuditConfig, audit_problems
 from signaling.identity.config import IdentityConfig, identity_problems
 from signaling.kep.config import KepConfig, kep_problems
+from signaling.loadtest_rooms import LoadTestConfig, loadtest_problems
 from signaling.mail.config import MailConfig, mail_problems
 from signaling.scheduling.config import (
     CapacityConfig,
@@ -110,6 +111,8 @@ class Config:
     """Media workers, at least one. The first has `media.first_port`, each further the next."""
     demo: DemoConfig = field(default_factory=DemoConfig)
     """Demo entrance."""
+    loadtest: LoadTestConfig = field(default_factory=LoadTestConfig)
+    """Rooms for load tests."""
     secrets_folder: str = ""
     """Folder with one file per secret, its name the file's. Empty: no secret is configured."""
     storage: StorageConfig = field(default_factory=StorageConfig)
@@ -225,6 +228,7 @@ def find_problems(config: Config) -> list[str]:
         *_http_problems(config.http),
         *_worker_problems(config),
         *_demo_problems(config),
+        *_loadtest_problems(config),
         *_log_problems(config.log),
         *audit_problems(config.audit),
         *storage_problems(config.storage),
@@ -295,6 +299,11 @@ def _demo_problems(config: Config) -> list[str]:
     if config.demo.token_burst < 1 or config.demo.tokens_per_second <= 0:
         problems.append("demo.token_burst, demo.tokens_per_second: must be above 0")
     return problems
+
+
+def _loadtest_problems(config: Config) -> list[str]:
+    classes = frozenset(worker.room_class for worker in config.workers)
+    return loadtest_problems(config.loadtest, classes, config.is_public)
 
 
 def _log_problems(log: LogConfig) -> list[str]:

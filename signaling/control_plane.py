@@ -19,6 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sfu.client import OnEvent, OnState, SfuClient
 from sfu.logs import Log
+from sfu.values import RoomClass
 from signaling.accounts.service import AccountsService, AccountsSettings
 from signaling.addresses import parse_networks
 from signaling.app import AppParts, AppSettings, make_app
@@ -28,12 +29,13 @@ from signaling.config import Config, DemoConfig
 from signaling.demo import DemoSettings
 from signaling.kep.service import KepsService
 from signaling.limits import OutgoingLimits, SessionLimits
+from signaling.loadtest_entrance import MIN_SECRET_CHARACTERS, LoadTestSettings
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
 from signaling.randomness import SystemRandomness
 from signaling.room_session import MAX_VIDEO_STREAMS, RoomDescription
 from signaling.rooms import RoomTable
-from signaling.secrets import SecretMissing
+from signaling.secrets import SecretMissing, read_secret
 from signaling.tokens import load_or_create_key
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 
@@ -116,8 +118,9 @@ def _make_audit(config: Config, accounts: AccountsService) -> AuditService:
 
 
 def _make_directory(config: Config, audit: AuditService) -> RoomDirectory:
-    rooms = config.demo.rooms if config.demo.enabled else []
-    table = RoomTable(RoomDescription(each.id, each.room_class, each.title) for each in rooms)
+    demo = config.demo.rooms if config.demo.enabled else []
+    rooms = [RoomDescription(each.id, each.room_class, each.title) for each in demo]
+    table = RoomTable([*rooms, *config.loadtest.rooms()])
     addresses = [
         WorkerAddress(each.name, each.room_class, config.socket_path(each))
         for each in config.workers
@@ -154,6 +157,7 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         outgoing_limits=OutgoingLimits(),
         max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
         allows_unencrypted=config.kep.allow_unencrypted_browsers,
+        loadtest=_loadtest_settings(config),
     )
     parts = AppParts(
         directory=directory,
@@ -199,6 +203,34 @@ def _demo_settings(demo: DemoConfig, origins: frozenset[str]) -> DemoSettings | 
         token_burst=demo.token_burst,
         token_rate=demo.tokens_per_second,
         origins=origins,
+    )
+
+
+def _loadtest_settings(config: Config) -> LoadTestSettings | None:
+    if not config.loadtest.enabled:
+        return None
+    name, secret = config.loadtest.secret, ""
+    if name:
+        try:
+            secret = read_secret(config.secrets_folder, name)
+        except SecretMissing as error:
+            raise CannotServe(f"loadtest.secret: {error}") from error
+        if len(secret) < MIN_SECRET_CHARACTERS:
+            raise CannotServe(
+                f'loadtest.secret = "{name}": has less than {MIN_SECRET_CHARACTERS} characters: '
+                "write a longer one, for example of `openssl rand -hex 32`"
+            )
+    media = config.media
+    workers = [each.room_class for each in config.workers]
+    return LoadTestSettings(
+        rooms=config.loadtest.rooms(),
+        secret=secret,
+        origins=config.own_origins,
+        room_capacity={
+            RoomClass.COUNCIL: media.room_capacity,
+            RoomClass.KEP: media.kep_room_capacity,
+        },
+        total_capacity={each: workers.count(each) * media.worker_capacity for each in RoomClass},
     )
 
 

@@ -15,7 +15,10 @@ import pytest
 from signaling.config import Config, load_config
 from tests.support.repository import relative, tracked
 
-SERVICE_CONFIGS = tracked(".toml", under="configs")
+SERVICE_CONFIGS = [
+    path for path in tracked(".toml", under="configs") if path.parent.name == "configs"
+]
+"""Those of load tests, in a folder below, are parsed by tests/unit/loadtest/test_scenario.py."""
 KEY = re.compile(r"^\s*(?P<off># ?)?(?P<key>[a-z_]+) = ")
 TABLE = re.compile(r"^\s*\[+[\w.]+\]+")
 

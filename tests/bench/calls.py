@@ -13,10 +13,11 @@ from typing import Any
 
 import aiohttp
 
-from loadtest.participant import Behaviour, Participant
+from loadtest.cast import Cast, Target, open_cast
+from loadtest.negotiation import Behaviour
+from loadtest.participant import Participant
 from loadtest.processes import ProcessUse, read_use
-from loadtest.run import Cast, Target, open_cast
-from loadtest.summary import histogram_quantile, quantile
+from loadtest.quantiles import histogram_quantile, quantile
 from tests.bench.figures import Figure, median, step_forward
 from tests.support.real_service import RealService, real_service
 

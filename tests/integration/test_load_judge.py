@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.participant import Behaviour
+from loadtest.negotiation import Behaviour
 from loadtest.sdp import OPUS, VP8, VP8_RTX
 from tests.support.judged_call import assert_clean, delay_ms, judged_call
 from tests.support.media_proxy import delay, drop, duplicate, harmless, reorder, silence

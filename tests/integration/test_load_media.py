@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.media import CONVERSATION, H264_LAYERS
-from loadtest.participant import Behaviour
+from loadtest.negotiation import Behaviour
 from tests.support.judged_call import assert_clean, delay_ms, judged_call
 from tests.support.media_proxy import drop, harmless
 

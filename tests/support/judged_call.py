@@ -16,10 +16,11 @@ from loadtest import participant as participants
 from loadtest.agent import Agent
 from loadtest.expectation import name_of
 from loadtest.media import COMMON_LOOPS, prepare_loops
-from loadtest.participant import Behaviour, Participant
+from loadtest.negotiation import Behaviour
+from loadtest.participant import Participant
+from loadtest.quantiles import histogram_quantile
 from loadtest.sdp import parse_answer
-from loadtest.summary import histogram_quantile
-from loadtest.tokens import DemoTokens
+from loadtest.tokens import DEMO_PATH, ServiceTokens
 from tests.support.media_proxy import Fault, MediaProxy, harmless, media_proxy
 from tests.support.real_service import real_service
 
@@ -85,7 +86,7 @@ async def judged_call(
             participants, "parse_answer", lambda sdp: proxy.through(parse_answer(sdp))
         )
         await agent.start(loops)
-        tokens = DemoTokens(http, service.url)
+        tokens = ServiceTokens(http, service.url, DEMO_PATH)
         call = JudgedCall(agent, proxy, [])
         try:
             for number, behaviour in enumerate(behaviours, start=1):

@@ -46,15 +46,20 @@ async def real_service(
     *,
     room_class: str = "council",
     room_capacity: int = 500,
+    loadtest_rooms: int = 0,
     program: str = "signaling.main",
 ) -> AsyncIterator[RealService]:
-    """Run `synedrion serve` with one worker and `rooms` of its class; logs go to `folder`.
+    """Run `synedrion serve` with one worker and `rooms` of its class, and as many as asked for of
+    load tests; logs go to `folder`.
 
     `program` is the module to run: another one is the service with a defect.
     """
     port = free_port(socket.SOCK_STREAM)
     config = folder / "synedrion.toml"
-    config.write_text(_config(folder, port, rooms, room_class, room_capacity))
+    text = _config(folder, port, rooms, room_class, room_capacity)
+    if loadtest_rooms:
+        text += f"[loadtest]\nenabled = true\n{room_class}_rooms = {loadtest_rooms}\n"
+    config.write_text(text)
     log_path = folder / "service.log"
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
