@@ -171,9 +171,25 @@ impl Client {
         };
         // RFC 7741 §4.2 as in `CameraSource`; a keyframe every two hundredth picture.
         let [_, _, high, low] = self.pictures.to_be_bytes();
-        let mut payload = vec![0x80 | u8::from(part == 0) << 4, 0x80, 0x80 | high & 0x7f, low];
+        let mut payload = vec![
+            0x80 | u8::from(part == 0) << 4,
+            0x80,
+            0x80 | high & 0x7f,
+            low,
+        ];
         let is_keyframe = self.pictures.is_multiple_of(200);
-        let frame_tag = [u8::from(!is_keyframe), 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
+        let frame_tag = [
+            u8::from(!is_keyframe),
+            0,
+            0,
+            0x9d,
+            0x01,
+            0x2a,
+            0x80,
+            0x02,
+            0x68,
+            0x01,
+        ];
         payload.extend_from_slice(&frame_tag);
         payload.resize(bytes, 0x5a);
         self.picture_packets += 1;

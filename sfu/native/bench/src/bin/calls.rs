@@ -2,8 +2,9 @@
 //! `calls [calls] [seconds of media] [packets in a batch] [gcm|cm]` prints one line of JSON.
 
 use bench::calls::{CYCLE, Client, call_commands, call_request, shuffled_cycle};
-use engine::{Engine, EngineConfig, NtpClock, Path, Time};
-use std::time::{Duration, Instant};
+use engine::{Coming, Engine, EngineConfig, MAX_COMING, NtpClock, Path, Time};
+use engine_io::thread_cpu_time;
+use std::time::Duration;
 use wire::srtp::SrtpProfile;
 
 /// Streams start and caches fill.
@@ -51,7 +52,14 @@ fn main() {
             continue;
         }
         let now = Time::from_nanos((start + *at).as_nanos() as u64);
-        let turn = Instant::now();
+        let turn = thread_cpu_time();
+        for chunk in waiting.chunks(MAX_COMING) {
+            let coming: Vec<_> = chunk
+                .iter()
+                .map(|(path, datagram)| coming(*path, datagram))
+                .collect();
+            engine.prefetch(&coming);
+        }
         for (path, datagram) in &mut waiting {
             engine.handle_datagram(now, *path, datagram);
         }
@@ -59,10 +67,12 @@ fn main() {
             engine.handle_timeout(now);
         }
         let transmits = engine.transmits();
-        let datagrams = transmits.map(|transmit| transmit.datagram_bytes.len()).sum::<usize>();
+        let datagrams = transmits
+            .map(|transmit| transmit.datagram_bytes.len())
+            .sum::<usize>();
         engine.clear_transmits();
         if start >= WARM_UP {
-            spent += turn.elapsed();
+            spent += thread_cpu_time().saturating_sub(turn);
             received += waiting.len();
             sent += datagrams;
         }
@@ -74,6 +84,15 @@ fn main() {
          \"sent\": {sent}, \"nanoseconds_per_packet\": {:.0}}}",
         spent.as_nanos() as f64 / received as f64
     );
+}
+
+fn coming(path: Path, datagram: &[u8]) -> Coming {
+    let ssrc = datagram.get(8..12).and_then(|bytes| bytes.first_chunk());
+    Coming {
+        path,
+        ssrc: ssrc.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
+        size_bytes: datagram.len(),
+    }
 }
 
 fn path(index: usize) -> Path {
