@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [calls] [guarantee]`: measure, print the table, write it down."""
+"""`python -m tests.bench [fan_out] [packets] [calls] [guarantee]`: measure, print the table, write it down."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ from tests.bench.figures import (
     write_json,
 )
 from tests.bench.guarantee import measure_guarantee
+from tests.bench.packets import measure_packets
 
-PARTS = {"fan_out": measure_fan_out, "calls": measure_calls, "guarantee": measure_guarantee}
+PARTS = {
+    "fan_out": measure_fan_out,
+    "packets": measure_packets,
+    "calls": measure_calls,
+    "guarantee": measure_guarantee,
+}
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")
 
