@@ -77,7 +77,7 @@ mod tests {
     fn neighbours_spread_over_all_bits() {
         for shift in [0, 8, 16, 32, 48, 56] {
             let hashes: Vec<u64> = (0..4_096_u64)
-                .map(|n| SECRET.hash_one(n << shift))
+                .map(|n| SECRET.hash_one(n.rotate_left(shift)))
                 .collect();
             // The table takes its place from low bits and its tag from the top seven.
             let places: HashSet<u64> = hashes.iter().map(|hash| hash & 0xfff).collect();
