@@ -21,7 +21,11 @@ from sfu.rpc_messages import Histogram, WorkerStatistics
 
 DURATION_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-FORWARDING_BUCKETS = "as the engine's, in seconds"
+FORWARDING_BUCKETS_S = (
+    *(50e-6, 0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005),
+    *(0.01, 0.02, 0.05, 0.1),
+)
+"""The engine's; `tests/integration/test_native_engine.py` holds both together."""
 TLS_VERSIONS = ("DTLSv1.2", "DTLSv1.3", "other")
 SRTP_PROFILES = ("aead_aes_128_gcm", "aead_aes_256_gcm", "aes128_cm_sha1_80")
 
@@ -143,7 +147,7 @@ FORWARDING_DELAY = MetricRow(
     MetricType.HISTOGRAM,
     "Kernel receive to handed to the kernel, one packet in 64.",
     _WORKER,
-    FORWARDING_BUCKETS,
+    FORWARDING_BUCKETS_S,
 )
 LOOP_LAG = MetricRow(
     "sfu_event_loop_lag_seconds",

@@ -13,6 +13,7 @@ from recording_policy.sandbox.syscalls import TABLES, Architecture
 PR_SET_DUMPABLE = 4
 PR_GET_DUMPABLE = 3
 PR_SET_NAME = 15
+PR_SET_TIMERSLACK = 29
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38

@@ -1,5 +1,8 @@
-//! A room of one camera and many viewers, made by commands alone: what the benches of the engine share.
+//! Rooms made by commands alone: one camera and many viewers here, calls of two in `calls`. What the benches of the engine
+//! share.
 #![forbid(unsafe_code)]
+
+pub mod calls;
 
 use engine::Command;
 use engine::command::SrtpKeys;

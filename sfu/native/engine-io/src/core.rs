@@ -1,12 +1,14 @@
 //! What the thread drives: the engine's own interface as a trait, so that tests can drive the shell with a tiny core.
 //! Static dispatch: it costs nothing at run time.
 
-use engine::{Command, CommandError, Engine, Event, Path, Statistics, Time, Transmit};
+use engine::{Coming, Command, CommandError, Engine, Event, Path, Statistics, Time, Transmit};
 
 /// A sans-IO core under the calling invariant of the `engine` crate.
 pub trait Core {
     /// See [`Engine::handle_datagram`].
     fn handle_datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]);
+    /// See [`Engine::prefetch`].
+    fn prefetch(&self, _coming: &[Coming]) {}
     /// See [`Engine::handle_command`].
     ///
     /// # Errors
@@ -29,6 +31,10 @@ pub trait Core {
 impl Core for Engine {
     fn handle_datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {
         self.handle_datagram(now, path, datagram);
+    }
+
+    fn prefetch(&self, coming: &[Coming]) {
+        self.prefetch(coming);
     }
 
     fn handle_command(&mut self, now: Time, command: Command) -> Result<(), CommandError> {

@@ -1,14 +1,17 @@
 //! How long a packet stays in this process: kernel receive to handed to the kernel, in fixed buckets.
 
 /// Upper bounds in nanoseconds: 50 µs to 100 ms. What is slower counts in the sum and the total only.
-pub const BUCKET_BOUNDS_NS: [u64; 12] = [
+pub const BUCKET_BOUNDS_NS: [u64; 15] = [
     50_000,
     100_000,
     200_000,
     300_000,
     500_000,
+    750_000,
     1_000_000,
+    1_500_000,
     2_000_000,
+    3_000_000,
     5_000_000,
     10_000_000,
     20_000_000,
@@ -68,7 +71,7 @@ mod tests {
             histogram.record(delay_ns);
         }
         let counts: Vec<u64> = histogram.cumulative().map(|(_, count)| count).collect();
-        assert_eq!(counts, [1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4]);
+        assert_eq!(counts, [1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4]);
         assert_eq!(histogram.count(), 5);
         assert!((histogram.sum_s() - 0.201_100_002).abs() < 1e-9);
         assert_eq!(histogram.cumulative().next(), Some((50e-6, 1)));

@@ -1,8 +1,8 @@
 //! The engine's thread: one loop that owns the core, the sockets and the clock.
 //!
-//! A turn: sleep until input, a request or a timeout; read at most one batch of each ready socket; carry out at most
-//! [`MAX_REQUESTS_PER_TURN`] requests; do what is due; flush. So no socket, and neither people nor packets, can starve the
-//! others, and what a batch caused leaves before the next is read.
+//! A turn: sleep until input, a request or a timeout, and a moment longer where more input is expected (`gathering`); read
+//! at most one batch of each socket; carry out at most [`MAX_REQUESTS_PER_TURN`] requests; do what is due; flush. So no
+//! socket, and neither people nor packets, can starve the others, and what a batch caused leaves before the next is read.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,22 +10,24 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use engine::{Command, CommandError, Event, Path, Time};
+use engine::{Coming, Command, CommandError, Event, Path, Time};
 
 use crate::core::Core;
 use crate::delay_histogram::DelayHistogram;
+use crate::gathering::{Gathering, Wait};
 use crate::sender::Sender;
 use crate::signalled_queue::SignalledQueue;
 use crate::snapshot::{ShellCounters, Snapshot};
 use crate::socket::Socket;
 use crate::system::{self, Poller};
-use crate::udp_batch::ReceiveArrays;
+use crate::udp_batch::{RECEIVE_BATCH, ReceiveArrays, Received};
 
 /// LIMIT: datagrams handed in before what they caused is sent. A batch can be 2,048 datagrams when GRO joined them; half a
 /// dozen video frames of one batch still leave in runs.
 pub const FLUSH_AFTER_DATAGRAMS: u64 = 64;
 /// LIMIT: commands and snapshots per turn.
 pub const MAX_REQUESTS_PER_TURN: usize = 64;
+const _: () = assert!(RECEIVE_BATCH <= engine::MAX_COMING);
 /// One datagram in so many is timed.
 const DELAY_SAMPLE_INTERVAL: u64 = 64;
 /// A longer delay is a step of the wall clock, not a delay.
@@ -66,8 +68,11 @@ pub(crate) struct EngineThread<C> {
     /// `Time::ZERO`.
     zero: Instant,
     poller: Poller,
+    gathering: Gathering,
     receiver: ReceiveArrays,
     sender: Sender,
+    /// Reused.
+    coming: Vec<Coming>,
     taken_requests: Vec<Request>,
     new_events: Vec<ShellEvent>,
     /// Rooms that were added, so that `Close` can remove them: removal is what says BYE.
@@ -100,8 +105,10 @@ impl<C: Core> EngineThread<C> {
             events,
             zero,
             poller,
+            gathering: Gathering::new(),
             receiver: ReceiveArrays::new(),
             sender: Sender::new(),
+            coming: Vec::new(),
             taken_requests: Vec::new(),
             new_events: Vec::new(),
             rooms: BTreeSet::new(),
@@ -124,15 +131,17 @@ impl<C: Core> EngineThread<C> {
     /// Run until a `Close` request was carried out.
     pub(crate) fn run(mut self) {
         let _abort = AbortOnPanic;
+        let mut is_more_waiting = false;
         while !self.is_closing {
-            self.poller.wait(self.time_to_sleep());
+            let is_polled = self.wait(is_more_waiting);
             self.counters.turns += 1;
+            is_more_waiting = false;
             for socket in 0..self.sockets.len() {
-                if self.poller.is_ready(socket) {
-                    self.receive(socket);
+                if !is_polled || self.poller.is_ready(socket) {
+                    is_more_waiting |= self.receive(socket);
                 }
             }
-            if self.poller.is_ready(self.sockets.len()) {
+            if !is_polled || self.poller.is_ready(self.sockets.len()) {
                 self.serve_requests();
             }
             let now = self.now();
@@ -141,6 +150,24 @@ impl<C: Core> EngineThread<C> {
             }
             self.flush();
         }
+    }
+
+    /// Sleep as long as is right; true if the poller says which descriptors are ready, false if all are to be tried.
+    fn wait(&mut self, is_more_waiting: bool) -> bool {
+        let gather = match self.gathering.next_wait(is_more_waiting) {
+            Wait::Not => return false,
+            Wait::ForTime(gather) => {
+                std::thread::sleep(gather);
+                return false;
+            }
+            Wait::ForInput(gather) => gather,
+        };
+        self.poller.wait(self.time_to_sleep());
+        let has_input = (0..self.sockets.len()).any(|socket| self.poller.is_ready(socket));
+        if has_input && !gather.is_zero() {
+            std::thread::sleep(gather);
+        }
+        true
     }
 
     fn now(&self) -> Time {
@@ -153,25 +180,9 @@ impl<C: Core> EngineThread<C> {
         (due != Time::NEVER).then(|| due.since(self.now()))
     }
 
-    /// Hand what waits at the socket at `index` to the core: one batch, and while serving it took long enough for more of
-    /// the same burst to arrive, that too. A frame's packets then leave to each subscriber as one message.
-    fn receive(&mut self, index: usize) {
-        let turn_start = self.now();
-        loop {
-            let batch_start = self.now();
-            if !self.receive_batch(index, batch_start) {
-                return;
-            }
-            let now = self.now();
-            if now.since(batch_start) < GATHER_WORTHWHILE || now.since(turn_start) > GATHER_AT_MOST
-            {
-                return;
-            }
-        }
-    }
-
-    /// One batch; false if nothing waited.
-    fn receive_batch(&mut self, index: usize, now: Time) -> bool {
+    /// Hand one batch of what waits at the socket at `index` to the core; true if more waits.
+    fn receive(&mut self, index: usize) -> bool {
+        let now = self.now();
         let messages = match self.receiver.receive(self.sockets[index].as_fd()) {
             Ok(messages) => messages,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -180,13 +191,32 @@ impl<C: Core> EngineThread<C> {
                 return false;
             }
         };
+        self.prefetch(index, messages);
         for message in 0..messages {
             self.handle_message(now, index, message);
             if self.datagrams_since_flush >= FLUSH_AFTER_DATAGRAMS {
                 self.flush();
             }
         }
-        true
+        messages == RECEIVE_BATCH
+    }
+
+    /// Let the core load what the messages need. One at a time would gain nothing: it waits either way.
+    fn prefetch(&mut self, socket: usize, messages: usize) {
+        if messages < 2 {
+            return;
+        }
+        self.coming.clear();
+        for message in 0..messages {
+            if let Some(received) = self.receiver.message(message) {
+                self.coming.push(Coming {
+                    path: path_of(socket, &received),
+                    ssrc: ssrc_of(received.contents),
+                    size_bytes: received.contents.len(),
+                });
+            }
+        }
+        self.core.prefetch(&self.coming);
     }
 
     fn handle_message(&mut self, now: Time, socket: usize, message: usize) {
@@ -197,11 +227,7 @@ impl<C: Core> EngineThread<C> {
         if let Some(drops) = received.notes.queue_drops {
             self.counters.receive_queue_drops += self.sockets[socket].new_queue_drops(drops);
         }
-        let path = Path {
-            socket: socket as u8,
-            local: received.notes.local,
-            remote: received.remote,
-        };
+        let path = path_of(socket, &received);
         let length = received.contents.len();
         let datagram_bytes = received
             .notes
@@ -218,11 +244,14 @@ impl<C: Core> EngineThread<C> {
         if self.wipes_received {
             received.contents.fill(0);
         }
+        let arrived = (received.notes.arrived_realtime_ns).map(Duration::from_nanos);
+        let on_some_clock = arrived.unwrap_or_else(|| now.since(Time::ZERO));
+        self.gathering.handle_arrival(on_some_clock, datagrams);
         let before = self.datagrams_received / DELAY_SAMPLE_INTERVAL;
         self.datagrams_received += datagrams;
         self.datagrams_since_flush += datagrams;
         if self.datagrams_received / DELAY_SAMPLE_INTERVAL != before {
-            self.sampled_arrival = (received.notes.arrived_realtime_ns).map(Duration::from_nanos);
+            self.sampled_arrival = arrived;
         }
     }
 
@@ -315,11 +344,19 @@ impl<C: Core> EngineThread<C> {
     }
 }
 
-/// A batch that took longer than this to serve was fanned out to many; the rest of its burst has likely come meanwhile. One
-/// served faster (a call of two) is not worth the extra system call.
-const GATHER_WORTHWHILE: Duration = Duration::from_micros(20);
-/// LIMIT: gathering ends after this, so that what came first waits no longer.
-const GATHER_AT_MOST: Duration = Duration::from_micros(200);
+fn path_of(socket: usize, received: &Received<'_>) -> Path {
+    Path {
+        socket: socket as u8,
+        local: received.notes.local,
+        remote: received.remote,
+    }
+}
+
+/// RFC 3550 §5.1: bytes 8 to 11.
+fn ssrc_of(contents: &[u8]) -> u32 {
+    let bytes = contents.get(8..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
 
 /// Ends the process if the thread panics. A worker without its engine would look alive while every call is dead; a worker
 /// that died is seen at once, restarted by its supervisor, and its rooms rejoin. The panic's text is on stderr by then.

@@ -105,6 +105,7 @@ impl EngineHandle {
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
+                system::ask_for_promptness();
                 let zero = Instant::now();
                 let core = make_core(ntp_clock());
                 EngineThread::new(core, zero, sockets, theirs.0, theirs.1)

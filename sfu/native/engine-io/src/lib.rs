@@ -31,6 +31,7 @@ mod control_message;
 mod core;
 mod delay_histogram;
 mod engine_thread;
+mod gathering;
 mod gso;
 mod handle;
 mod sender;

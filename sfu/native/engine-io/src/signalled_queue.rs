@@ -65,6 +65,9 @@ impl<T> SignalledQueue<T> {
     /// Move at most `limit` items, oldest first, to the end of `into`.
     pub(crate) fn take(&self, limit: usize, into: &mut Vec<T>) {
         let mut state = self.lock();
+        if state.items.is_empty() {
+            return;
+        }
         let count = limit.min(state.items.len());
         into.extend(state.items.drain(..count));
         if state.items.is_empty() {

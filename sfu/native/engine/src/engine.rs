@@ -6,6 +6,7 @@ use crate::command::{Command, CommandError};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::ids::{ParticipantKey, RoomId};
+use crate::keyed_hash::HashSecret;
 use crate::participant::Participants;
 use crate::room::Room;
 use crate::statistics::{Counters, Gauges, Statistics};
@@ -14,6 +15,7 @@ use crate::timer_queue::TimerQueue;
 use crate::track_table::TrackTable;
 use crate::transport::BufferPool;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// What an engine is made with.
@@ -28,7 +30,7 @@ pub struct EngineConfig {
 }
 
 /// Between which address of ours and which remote address a datagram goes: an ICE pair's two ends (RFC 8445 §2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {
     /// Index of the local socket.
     pub socket: u8,
@@ -37,6 +39,25 @@ pub struct Path {
     pub local: Option<IpAddr>,
     /// The other end. IPv4-mapped IPv6 addresses are unmapped by the shell.
     pub remote: SocketAddr,
+}
+
+impl Hash for Path {
+    /// In few words: it is hashed for every packet.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (remote, is_remote_v6) = bits_of(self.remote.ip());
+        let (local, is_local_v6) = self.local.map_or((0, false), bits_of);
+        let flags = u64::from(is_remote_v6) | u64::from(is_local_v6) << 1;
+        state.write_u64(u64::from(self.remote.port()) | u64::from(self.socket) << 16 | flags << 24);
+        state.write_u128(remote);
+        state.write_u128(local);
+    }
+}
+
+fn bits_of(address: IpAddr) -> (u128, bool) {
+    match address {
+        IpAddr::V4(address) => (u128::from(u32::from(address)), false),
+        IpAddr::V6(address) => (u128::from(address), true),
+    }
 }
 
 /// Datagrams for one path, back to back.
@@ -76,9 +97,8 @@ pub(crate) enum Owner {
 }
 
 /// Which transport a datagram belongs to. Holds validated tuples and known ufrags only.
-#[derive(Default)]
 pub(crate) struct Routes {
-    pub(crate) by_path: HashMap<Path, ParticipantKey>,
+    pub(crate) by_path: HashMap<Path, ParticipantKey, HashSecret>,
     pub(crate) by_ufrag: HashMap<String, ParticipantKey>,
 }
 
@@ -114,14 +134,19 @@ const MAX_EVENTS: usize = 65_536;
 impl Engine {
     /// An engine without rooms.
     pub fn new(config: &EngineConfig) -> Self {
+        let mut random = Random::new(config.seed);
+        let secret = HashSecret::new(random.next(), random.next());
         Self {
             clock: config.clock,
             is_kep: config.is_kep,
-            random: Random::new(config.seed),
+            random,
             rooms: HashMap::new(),
             participants: Participants::default(),
             tracks: TrackTable::default(),
-            routes: Routes::default(),
+            routes: Routes {
+                by_path: HashMap::with_hasher(secret),
+                by_ufrag: HashMap::new(),
+            },
             timers: TimerQueue::new(),
             outgoing: Outgoing::default(),
             events: VecDeque::new(),

@@ -35,6 +35,13 @@ pub struct FeedbackRecorder {
 }
 
 impl FeedbackRecorder {
+    /// Load where the next number will be noted.
+    pub(crate) fn prefetch(&self) {
+        if let Some(newest) = self.arrivals.back() {
+            prefetch::prefetch(newest);
+        }
+    }
+
     /// A packet carried this transport-wide number.
     pub fn handle_packet(&mut self, now: Time, transport_sequence_number: u16) {
         let Some(number) = self.place(transport_sequence_number) else {

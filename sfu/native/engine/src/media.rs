@@ -5,6 +5,7 @@ use crate::audio_selector::Decision;
 use crate::drop_reason::DropReason;
 use crate::engine::{Engine, Owner, Path};
 use crate::ids::{EncodingKey, Kind, ParticipantKey, TrackKey};
+use crate::prefetching::prefetch_ahead;
 use crate::published_track::Received;
 use crate::time::Time;
 use crate::track_table::Listener;
@@ -215,7 +216,9 @@ impl Engine {
             return;
         };
         let mut started = std::mem::take(&mut self.scratch.started);
-        for listener in &entry.listeners[index] {
+        let listeners = &entry.listeners[index];
+        for (place, listener) in listeners.iter().enumerate() {
+            prefetch_ahead(&self.participants, listeners, place);
             let Some(participant) = self.participants.get_mut(listener.participant) else {
                 continue;
             };

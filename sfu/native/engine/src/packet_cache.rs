@@ -47,8 +47,9 @@ impl PacketCacheConfig {
 
 /// LIMIT: dependency descriptor and payload of one packet together; a datagram cannot hold more.
 const MAX_PACKET_BYTES: usize = u16::MAX as usize;
-/// Idle streams are looked at on this grid, so that a running one does not move a timer with every packet.
-const EXPIRY_GRID: Duration = Duration::from_millis(250);
+/// How long after the last look at the age of packets the next is due: a running stream, which looks with every packet, does not
+/// move a timer with each, and the streams of many participants are not looked at all at once.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 struct Entry {
@@ -71,6 +72,8 @@ pub struct PacketCache {
     front: u64,
     /// Numbers below were released: they never come back.
     floor: u64,
+    /// When `expire` was last called.
+    looked_at: Time,
     /// First packet of the newest keyframe, and its timestamp.
     keyframe: Option<(u64, u32)>,
     store: PayloadStore,
@@ -84,8 +87,27 @@ impl PacketCache {
             entries: VecDeque::new(),
             front: 0,
             floor: 0,
+            looked_at: Time::ZERO,
             keyframe: None,
             store: PayloadStore::new(config.chunk_bytes, config.is_zeroed),
+        }
+    }
+
+    /// Load the places of the next packet and of the oldest, which may be released for it.
+    pub(crate) fn prefetch(&self, size_bytes: usize) {
+        if let Some(newest) = self.entries.back() {
+            prefetch::prefetch(newest);
+        }
+        if let Some(oldest) = self.entries.front() {
+            prefetch::prefetch(oldest);
+        }
+        self.store.prefetch_end(size_bytes);
+    }
+
+    /// Load the bytes of the oldest, some time after `prefetch`: they may be overwritten.
+    pub(crate) fn prefetch_oldest(&self) {
+        if let Some(Some(oldest)) = self.entries.front().filter(|_| self.config.is_zeroed) {
+            prefetch::prefetch_slice(self.store.get(oldest.place));
         }
     }
 
@@ -203,6 +225,7 @@ impl PacketCache {
 
     /// Release what is too old.
     pub fn expire(&mut self, now: Time) {
+        self.looked_at = now;
         while let Some(Some(entry)) = self.entries.front() {
             if now.since(entry.aged_from) < self.config.max_age {
                 return;
@@ -230,9 +253,7 @@ impl PacketCache {
     pub fn next_timeout(&self) -> Time {
         match self.entries.front() {
             Some(Some(entry)) => {
-                let due = (entry.aged_from + self.config.max_age).as_nanos();
-                let grid = EXPIRY_GRID.as_nanos() as u64;
-                Time::from_nanos(due.div_ceil(grid).saturating_mul(grid))
+                (entry.aged_from + self.config.max_age).max(self.looked_at + EXPIRY_INTERVAL)
             }
             _ => Time::NEVER,
         }

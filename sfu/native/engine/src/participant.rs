@@ -62,6 +62,46 @@ pub(crate) struct Subscription {
 }
 
 impl Participant {
+    /// Load what receiving a packet needs first.
+    pub(crate) fn prefetch_receiving(&self) {
+        prefetch::prefetch(&self.transport.srtp_receiver);
+        prefetch::prefetch(&self.ssrcs);
+        prefetch::prefetch(&self.feedback);
+        prefetch::prefetch(&self.published);
+        prefetch::prefetch(&self.deadline);
+    }
+
+    /// Load what `prefetch_receiving` leads to.
+    pub(crate) fn prefetch_received(&self) {
+        if let Some(receiver) = &self.transport.srtp_receiver {
+            receiver.prefetch_windows();
+        }
+        self.ssrcs.prefetch();
+        self.feedback.prefetch();
+        prefetch::prefetch_slice(&self.published);
+    }
+
+    /// Load what sending a packet needs first, whatever the subscription.
+    pub(crate) fn prefetch_sending_of(&self, _index: u16) {
+        prefetch::prefetch(&self.subscribed);
+        prefetch::prefetch(&self.transport.ice);
+        self.transport.output.prefetch();
+    }
+
+    /// Load what `prefetch_sending_of` leads to, for the subscription at `index`.
+    pub(crate) fn prefetch_subscription(&self, index: u16) {
+        self.transport.output.sent_packets.prefetch();
+        if let Some(subscription) = self.subscribed.get(usize::from(index)) {
+            prefetch::prefetch(&subscription.stream);
+        }
+    }
+
+    /// Load what `prefetch_subscription` leads to.
+    pub(crate) fn prefetch_stream(&self, index: u16) {
+        if let Some(subscription) = self.subscribed.get(usize::from(index)) {
+            subscription.stream.prefetch();
+        }
+    }
     /// Index of the send stream with this SSRC, its retransmissions included.
     pub(crate) fn subscription_of(&self, ssrc: u32) -> Option<usize> {
         self.subscribed.iter().position(|subscription| {

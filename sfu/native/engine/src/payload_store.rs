@@ -68,6 +68,16 @@ impl PayloadStore {
             .unwrap_or_default()
     }
 
+    /// Load where the next packet's bytes will be.
+    pub(crate) fn prefetch_end(&self, size_bytes: usize) {
+        if let Some(chunk) = self
+            .current
+            .and_then(|index| self.chunks.get(index as usize))
+        {
+            prefetch::prefetch_end(&chunk.contents, size_bytes);
+        }
+    }
+
     /// Give a packet's bytes back. Each place is released once.
     pub(crate) fn release(&mut self, place: Place) {
         let Some(chunk) = self.chunks.get_mut(place.chunk as usize) else {

@@ -113,6 +113,18 @@ impl PublishedTrack {
             && self.config.rids == config.rids
     }
 
+    /// Load what the next packet of `encoding` needs.
+    pub(crate) fn prefetch(&self, encoding: u8) {
+        prefetch::prefetch_slice(&self.config.codecs);
+        let index = usize::from(encoding);
+        if let Some(encoding) = self.encodings.get(index) {
+            prefetch::prefetch(encoding);
+        }
+        if let Some(state) = self.states.get(index) {
+            prefetch::prefetch(state);
+        }
+    }
+
     /// Nothing before now is asked for, kept or continued; numbers go on above all those before.
     pub fn interrupt(&mut self) {
         for encoding in &mut self.encodings {

@@ -126,6 +126,16 @@ impl SendStream {
         }
     }
 
+    /// Load what the next packet needs and the stream itself does not hold.
+    pub(crate) fn prefetch(&self) {
+        prefetch::prefetch_slice(&self.config.codecs);
+        self.history.prefetch();
+        self.eras.prefetch();
+        if let Some(current) = &self.current {
+            current.payloads.prefetch();
+        }
+    }
+
     /// The m-line it was made for.
     pub fn config(&self) -> &SubscribeConfig {
         &self.config

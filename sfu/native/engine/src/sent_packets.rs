@@ -64,6 +64,15 @@ impl SentPackets {
         self.next as u16
     }
 
+    /// Load where the next packet will be noted, and the oldest, which may give way.
+    pub(crate) fn prefetch(&self) {
+        for number in [self.next, self.start] {
+            if let Some(slot) = self.slots.get(self.slot(number)) {
+                prefetch::prefetch(slot);
+            }
+        }
+    }
+
     /// Number a packet that is being sent.
     pub fn register(&mut self, now: Time, size_bytes: u16) -> u16 {
         self.make_room(now);

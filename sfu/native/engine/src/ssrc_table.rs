@@ -56,6 +56,11 @@ impl SsrcTable {
         &self.extension_ids
     }
 
+    /// Load the table of what is bound.
+    pub(crate) fn prefetch(&self) {
+        prefetch::prefetch_slice(&self.bound);
+    }
+
     /// What is bound already.
     pub fn get(&self, ssrc: u32) -> Option<Binding> {
         self.bound

@@ -30,6 +30,16 @@ pub(crate) struct TrackEntry {
     pub(crate) wishers: Vec<Listener>,
 }
 
+impl TrackEntry {
+    /// Load what the next packet of `encoding` needs, some time after the entry itself.
+    pub(crate) fn prefetch(&self, encoding: u8) {
+        self.track.prefetch(encoding);
+        if let Some(listeners) = self.listeners.get(usize::from(encoding)) {
+            prefetch::prefetch_slice(listeners);
+        }
+    }
+}
+
 /// Enter a listener into an ascending list, once.
 pub(crate) fn enter(list: &mut Vec<Listener>, listener: Listener) {
     if let Err(index) = list.binary_search(&listener) {

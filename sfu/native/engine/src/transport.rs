@@ -94,6 +94,16 @@ impl Output {
         }
     }
 
+    /// Load what sending a packet needs, what was sent before apart.
+    pub(crate) fn prefetch(&self) {
+        prefetch::prefetch(&self.srtp_sender);
+        prefetch::prefetch(&self.sent_packets);
+        prefetch::prefetch(&self.buffer);
+        prefetch::prefetch(&self.datagram_bytes);
+        prefetch::prefetch(&self.path);
+        prefetch::prefetch(&self.forwarded);
+    }
+
     /// False while another burst would overrun the bound.
     pub(crate) fn has_room(&self) -> bool {
         self.buffer.len() < MAX_OUTPUT_BYTES

@@ -77,6 +77,16 @@ impl History {
         self.end
     }
 
+    /// Load where the next packet will be noted.
+    pub(super) fn prefetch(&self) {
+        if let Some(slot) = self
+            .slots
+            .get(self.end as usize & self.slots.len().wrapping_sub(1))
+        {
+            prefetch::prefetch(slot);
+        }
+    }
+
     /// Where `number` stands.
     pub(super) fn place(&self, number: u64) -> Place {
         if number >= self.end {

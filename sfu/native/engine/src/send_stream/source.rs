@@ -35,6 +35,11 @@ impl PayloadMap {
         Self(track.iter().map(find).collect())
     }
 
+    /// Load the terms.
+    pub(super) fn prefetch(&self) {
+        prefetch::prefetch_slice(&self.0);
+    }
+
     /// The subscriber's terms for a packet.
     pub(super) fn of(&self, meta: &PacketMeta) -> Option<PayloadTypes> {
         *self.0.get(usize::from(meta.codec_index))?
@@ -121,6 +126,13 @@ impl Eras {
             frame_number_offset: None,
         });
         self.next = self.next.wrapping_add(1);
+    }
+
+    /// Load the newest.
+    pub(super) fn prefetch(&self) {
+        if let Some(era) = self.eras.back() {
+            prefetch::prefetch(era);
+        }
     }
 
     pub(super) fn newest_mut(&mut self) -> Option<&mut Era> {

@@ -8,10 +8,12 @@ use super::{
 use crate::rtp::FIXED_HEADER_BYTES;
 
 /// Opens what one transport receives.
+// In this order in memory: RTP's half is what is loaded ahead of a packet.
+#[repr(C)]
 pub struct SrtpReceiver {
+    pub(super) rtp_windows: ReplayWindows,
     pub(super) rtp: SessionCipher,
     pub(super) rtcp: SessionCipher,
-    pub(super) rtp_windows: ReplayWindows,
     pub(super) rtcp_windows: ReplayWindows,
 }
 
@@ -28,6 +30,11 @@ impl SrtpReceiver {
             rtp_windows: ReplayWindows::default(),
             rtcp_windows: ReplayWindows::default(),
         })
+    }
+
+    /// Load the replay windows, some time after the receiver itself.
+    pub fn prefetch_windows(&self) {
+        self.rtp_windows.prefetch();
     }
 
     /// Authenticate and decrypt in place; return the length of the plain RTP packet (header included).

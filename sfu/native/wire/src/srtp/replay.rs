@@ -104,6 +104,12 @@ pub(super) struct ReplayWindows {
 }
 
 impl ReplayWindows {
+    /// Load the tables.
+    pub(super) fn prefetch(&self) {
+        prefetch::prefetch_slice(&self.ssrcs);
+        prefetch::prefetch_slice(&self.windows);
+    }
+
     /// The window of `ssrc`, if it has one.
     pub(super) fn get_mut(&mut self, ssrc: u32) -> Option<&mut ReplayWindow> {
         if self.ssrcs.get(self.last_hit) != Some(&ssrc) {

@@ -23,6 +23,8 @@ use crate::rtp::FIXED_HEADER_BYTES;
 /// assert_eq!(packet[..plain_bytes], plain);
 /// # Ok::<(), wire::srtp::SrtpError>(())
 /// ```
+// In this order in memory: RTP's half is what is loaded ahead of a packet.
+#[repr(C)]
 pub struct SrtpSender {
     pub(super) rtp: SessionCipher,
     pub(super) rtcp: SessionCipher,
