@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.audit.calls import CallAudit
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
 from signaling.clock import Clock
@@ -75,8 +76,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     visitor_of = accounts.visitors.or_anonymous if accounts is not None else None
     pages = Pages(renderer, rooms, demo_rooms, settings.max_video_streams, visitor_of)
     endpoint = _make_endpoint(settings, parts)
-    calls = audit.calls if audit is not None else None
-    health = Health(parts.directory, parts.registry, _metrics_guard(settings), calls)
+    health = Health(parts.directory, parts.registry, _metrics_guard(settings), _calls(audit))
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -134,9 +134,13 @@ def _make_endpoint(settings: AppSettings, parts: AppParts) -> SocketEndpoint:
         outgoing=settings.outgoing_limits,
         encoder=SharedEncoder(),
         metrics=parts.metrics,
-        audit=parts.audit.calls if parts.audit is not None else None,
+        audit=_calls(parts.audit),
     )
     return SocketEndpoint(services, settings.origins)
+
+
+def _calls(audit: AuditService | None) -> CallAudit | None:
+    return None if audit is None else audit.calls
 
 
 def _guards(parts: AppParts) -> list[Middleware]:
