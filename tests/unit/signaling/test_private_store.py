@@ -66,7 +66,7 @@ def test_open_call_is_open_until_it_is_closed(tmp_path: Path) -> None:
 
 def test_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "private.sqlite3").write_bytes(b"this is no database, whatever its name says" * 50)
-    with pytest.raises(AuditUnwritable, match="private.sqlite3"):
+    with pytest.raises(AuditUnwritable, match=r"private\.sqlite3"):
         store_in(tmp_path).pseudonym("maria")
     with pytest.raises(AuditUnwritable, match="nowhere"):
         store_in(tmp_path / "nowhere").pseudonym("maria")
