@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.audit.calls import CallAudit
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
 from signaling.background import beside
@@ -131,7 +132,7 @@ def _make_pages(settings: AppSettings, parts: AppParts, renderer: Renderer) -> P
 
 
 def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
-    calls = parts.audit.calls if parts.audit is not None else None
+    calls = _calls(parts.audit)
     health = Health(parts.directory, parts.registry, _metrics_guard(settings), calls)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
@@ -232,7 +233,7 @@ def _call_parts(
     return CallServiceParts(
         directory=parts.directory, doors=doors, calls=calls, clock=parts.clock,
         vault=parts.keps.accounts.vault, centre=parts.keps.make_centre(),
-        audit=parts.audit.calls if parts.audit is not None else None,
+        audit=_calls(parts.audit),
         settings=_entry_settings(settings),
     )  # fmt: skip
 
@@ -256,7 +257,7 @@ def _make_endpoint(
         directory=parts.directory,
         doors=doors,
         frames=frames,
-        audit=parts.audit.calls if parts.audit is not None else None,
+        audit=_calls(parts.audit),
     )
     return SocketEndpoint(
         lambda request, socket: SocketConnection(services, socket, request.transport),
@@ -289,6 +290,10 @@ def _make_door(
     return SocketEndpoint(
         lambda request, socket: DoorConnection(services, request, socket), settings.origins
     )
+
+
+def _calls(audit: AuditService | None) -> CallAudit | None:
+    return None if audit is None else audit.calls
 
 
 def _guards(parts: AppParts) -> list[Middleware]:
