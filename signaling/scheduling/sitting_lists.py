@@ -160,10 +160,9 @@ async def _read(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Seque
 def _row(*columns: Any) -> SittingRow:
     # In the order of `_rows`, which is that of the fields: a month has hundreds of them.
     row_id, title, kind, mode, state, *plain, unit_name, collective_body_name = columns
-    return SittingRow(
-        row_id, title, SittingKind(kind), mode, SittingState(state), *plain,
-        unit_name=unit_name or "", collective_body_name=collective_body_name or "",
-    )  # fmt: skip
+    names = (unit_name or "", collective_body_name or "")
+    values = (row_id, title, SittingKind(kind), mode, SittingState(state), *plain, *names)
+    return SittingRow(*values)
 
 
 def _bounded(body_ids: Collection[str]) -> list[str]:
