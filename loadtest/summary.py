@@ -90,7 +90,9 @@ def _lateness(
     """Return how late the generator was, by what it does."""
     names = {"sending": "send", "reading": "receive", "timers": "timer"}
     late = {
-        words: quantiles_ms(merge_histograms(each.get(f"{name}_lateness", []) for each in statistics))
+        words: quantiles_ms(
+            merge_histograms(each.get(f"{name}_lateness", []) for each in statistics)
+        )
         for words, name in names.items()
     }
     late["joins"] = summarise_times(max(0.0, seen.lateness_s) for seen in outcome.seen)
