@@ -39,6 +39,10 @@ EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h."""
 DEFAULT_CONFIG = Path("configs/dev.toml")
 
+HUGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+"""For `env`: the C library asks for huge pages (`madvise`). The state of a thousand calls lies on tens of
+thousands of small ones, more than a processor remembers the addresses of."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
@@ -156,7 +160,7 @@ def _version(options: argparse.Namespace) -> int:
 def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
     return ProcessSpec(
         name=f"worker {worker.worker}",
-        command=(sys.executable, "-m", "sfu.worker"),
+        command=("env", HUGE_PAGES, sys.executable, "-m", "sfu.worker"),
         standard_input=msgspec.json.encode(worker, enc_hook=str),
         gives_up_with=EXIT_UNLOCKED if worker.room_class is RoomClass.KEP else None,
         has_spare=True,

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [fan_out] [packets] [calls] [guarantee]`: measure, print the table, write it down."""
+"""`python -m tests.bench [fan_out] [packets] [calls] [guarantee]`: measure, print, write."""
 
 from __future__ import annotations
 
