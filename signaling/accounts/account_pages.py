@@ -122,4 +122,4 @@ class AccountPages:
         )  # fmt: skip
 
 
-DONE = frozenset({"email", "filed", "withdrawn", "pending"})
+DONE = frozenset({"email", "filed", "withdrawn", "pending", "role"})

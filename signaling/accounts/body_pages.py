@@ -19,11 +19,13 @@ from signaling.accounts.bodies import (
 )
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import AccountRole, Action, Target, bodies_of
+from signaling.accounts.role_invitations import open_invitations
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.storage.models import Body, RoleAssignment, Unit
 
 PAGE_SIZE = 25
+INVITE_MISTAKES = ("email_missing", "email_bad")
 MAX_CURSOR_LENGTH = 300
 
 END_ACTIONS = {
@@ -74,7 +76,9 @@ class BodyPages:
     async def show(self, request: web.Request) -> web.Response:
         """Show one body with its units and coordinators."""
         visitor = await self._accounts.visitors.require(request)
-        return await self._body_page(request, visitor, 200, {}, {})
+        mistake = request.query.get("mistake", "")
+        errors = {"invite_email": mistake} if mistake in INVITE_MISTAKES else {}
+        return await self._body_page(request, visitor, 200, errors, {})
 
     async def change(self, request: web.Request) -> web.Response:
         """Rename a body, or close or open it."""
@@ -181,6 +185,7 @@ class BodyPages:
             _check(visitor, Action.SEE_BODY, target)
             units = await list_units(session, body.id)
             roles = await list_assignments(session, body_id=body.id)
+            offers = await open_invitations(session, body.id, self._accounts.now())
         endable = {
             role.id for role in roles
             if visitor.may(END_ACTIONS[role.role], Target(body_id=body.id, unit_id=role.unit_id))
@@ -188,7 +193,11 @@ class BodyPages:
         return self._parts.page(
             request, "body.html", visitor, status=status, body=body, units=units, roles=roles,
             endable=endable, may_change=visitor.may(Action.MANAGE_BODIES),
-            may_create_unit=visitor.may(Action.CREATE_UNIT, target), errors=errors, typed=typed,
+            may_create_unit=visitor.may(Action.CREATE_UNIT, target), offers=offers,
+            may_appoint_body=visitor.may(Action.APPOINT_BODY_COORDINATOR, target),
+            may_appoint_unit=visitor.may(Action.APPOINT_UNIT_COORDINATOR, target),
+            done="invited" if request.query.get("done") == "invited" else "", errors=errors,
+            typed=typed,
         )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class RecordPages:
         app.router.add_get("/administration/mail", self.mail)
         if self._has_outbox:
             app.router.add_get("/outbox", self.outbox)
+            app.router.add_get("/outbox/{id}/invite.ics", self.calendar)
 
     async def audit(self, request: web.Request) -> web.Response:
         """Show the trail. That somebody looked is the newest record of the next look."""
@@ -87,6 +88,14 @@ class RecordPages:
             mails = list(await session.scalars(query))
         rows = [(mail, split_links(mail.text)) for mail in mails]
         return self._parts.page(request, "outbox.html", visitor, rows=rows)
+
+    async def calendar(self, request: web.Request) -> web.Response:
+        """Give the calendar part of a mail in the outbox."""
+        async with self._accounts.database.read() as session:
+            mail = await session.get(Mail, request.match_info["id"])
+        if mail is None or not mail.calendar:
+            raise web.HTTPNotFound()
+        return web.Response(text=mail.calendar, content_type="text/calendar", charset="utf-8")
 
 
 def split_links(text: str) -> list[tuple[str, bool]]:

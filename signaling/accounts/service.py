@@ -12,6 +12,7 @@ from aiohttp import web
 
 from sfu.logs import Log
 from signaling.accounts.account_pages import AccountPages
+from signaling.accounts.appointment_pages import AppointmentPages
 from signaling.accounts.body_pages import BodyPages
 from signaling.accounts.config import AccountsConfig
 from signaling.accounts.entry_pages import EntryPages
@@ -121,6 +122,7 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
+        AppointmentPages(parts).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
         RecordPages(parts, has_outbox=has_outbox).add_routes(app)
 

@@ -35,6 +35,8 @@ class AuditAction(StrEnum):
     DECIDE_ROLE_REQUEST = "decide_role_request"
     GRANT_ROLE = "grant_role"
     END_ROLE = "end_role"
+    INVITE_TO_ROLE = "invite_to_role"
+    REVOKE_ROLE_INVITATION = "revoke_role_invitation"
     CREATE_BODY = "create_body"
     CHANGE_BODY = "change_body"
     CREATE_UNIT = "create_unit"

@@ -11,6 +11,7 @@ from email.utils import format_datetime, parseaddr
 import aiosmtplib
 
 from sfu.logs import Log
+from signaling.mail.calendar import method_of
 from signaling.mail.config import MailConfig, SmtpSecurity
 from signaling.mail.queue import MailQueue
 from signaling.mail.templates import one_line
@@ -110,4 +111,10 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
     message["Message-ID"] = f"<{mail.id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
+    if mail.calendar:
+        # RFC 6047 §2.4: the part tells the method of the object again. Programs that know
+        # calendars prefer it; the others show the text.
+        message.add_alternative(
+            mail.calendar, subtype="calendar", params={"method": method_of(mail.calendar)}
+        )
     return message

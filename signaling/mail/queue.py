@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.mail.config import Delivery
 from signaling.mail.templates import MailTemplates
-from signaling.storage.models import Mail, Person
+from signaling.storage.models import Mail, Person, new_id
 
 LEASE_S = 120.0
 """An attempt that has not told its end by then is thought lost, and made again."""
@@ -54,17 +54,28 @@ class MailQueue:
         address = recipient or person.email
         if not address:
             return False
-        mail = self._templates.render(template, values)
-        now = self._now()
-        session.add(
-            Mail(
-                person_id=person.id, recipient=address, subject=mail.subject, text=mail.text,
-                state=MailState.OUTBOX if self._is_outbox else MailState.QUEUED,
-                created_at=now, due_at=now,
-            )
-        )  # fmt: skip
-        self.changed.set()
+        self.put_to(session, address, template, values, person_id=person.id)
         return True
+
+    def put_to(
+        self, session: AsyncSession, recipient: str, template: str, values: Mapping[str, Any], *,
+        person_id: str | None = None, calendar: str | None = None,
+    ) -> Mail:  # fmt: skip
+        """Queue a mail to who may have no account, within the transaction of `session`.
+
+        `calendar` is an iCalendar object with a METHOD (RFC 6047).
+        """
+        text = self._templates.render(template, values)
+        now = self._now()
+        mail = Mail(
+            id=new_id(), person_id=person_id, recipient=recipient, subject=text.subject,
+            text=text.text, calendar=calendar,
+            state=MailState.OUTBOX if self._is_outbox else MailState.QUEUED,
+            created_at=now, due_at=now,
+        )  # fmt: skip
+        session.add(mail)
+        self.changed.set()
+        return mail
 
     async def take_due(self, session: AsyncSession) -> list[Mail]:
         """Return mails to try now; nobody else gets them until their lease ends."""
@@ -87,7 +98,7 @@ class MailQueue:
         await session.execute(
             update(Mail)
             .where(Mail.id == mail_id)
-            .values(state=MailState.SENT, sent_at=self._now(), text="", error="")
+            .values(state=MailState.SENT, sent_at=self._now(), text="", calendar=None, error="")
         )
 
     async def tell_failed(

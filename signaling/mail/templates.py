@@ -9,6 +9,8 @@ from typing import Any
 
 import jinja2
 
+from signaling.rendering import athens_time
+
 FOLDER = Path(__file__).resolve().parent / "templates"
 MAX_SUBJECT_LENGTH = 200
 
@@ -32,6 +34,7 @@ class MailTemplates:
             auto_reload=False,
             keep_trailing_newline=True,
         )
+        self._environment.filters["athens"] = athens_time
 
     def render(self, name: str, values: Mapping[str, Any]) -> MailText:
         """Return the mail `name`, such as `confirm_email`."""

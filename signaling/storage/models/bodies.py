@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from signaling.storage.models.base import Base, Id, new_id
+from signaling.storage.models.people import EMAIL_LENGTH, HASH_LENGTH
 
 TITLE_LENGTH = 300
 ROLE_LENGTH = 32
@@ -98,3 +99,25 @@ class RoleRequest(Base):
         Index("ix_role_requests_status", "status", "filed_at", "id"),
         Index("ix_role_requests_person", "person_id", "filed_at"),
     )  # fmt: skip
+
+
+class RoleInvitation(Base):
+    """A coordinator's seat offered by mail to who may have no account yet (R24)."""
+
+    __tablename__ = "role_invitations"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    token_hash: Mapped[str] = mapped_column(String(HASH_LENGTH), unique=True)
+    email: Mapped[str] = mapped_column(String(EMAIL_LENGTH))
+    """Lower case. Who accepts must have it confirmed as their own."""
+    role: Mapped[str] = mapped_column(String(ROLE_LENGTH))
+    body_id: Mapped[str] = mapped_column(Id, ForeignKey("bodies.id"))
+    unit_id: Mapped[str | None] = mapped_column(Id, ForeignKey("units.id"))
+    invited_by: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    assignment_id: Mapped[str | None] = mapped_column(Id, ForeignKey("role_assignments.id"))
+
+    __table_args__ = (Index("ix_role_invitations_body", "body_id", "unit_id", "created_at"),)

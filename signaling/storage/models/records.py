@@ -26,6 +26,8 @@ class Mail(Base):
     subject: Mapped[str] = mapped_column(String(SUBJECT_LENGTH))
     text: Mapped[str] = mapped_column(Text)
     """Emptied once sent: it may hold links that admit."""
+    calendar: Mapped[str | None] = mapped_column(Text)
+    """A text/calendar part (RFC 6047), emptied with the text."""
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""Who sits together, when, with whom invited and what reserved."""
