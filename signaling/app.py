@@ -198,7 +198,9 @@ def _add_domain(
         parts.audit.add_routes(app, renderer, address_of)
     if parts.accounts is not None:
         parts.accounts.add_routes(app, renderer, address_of)
-        _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
+        live = _make_live(settings, parts, parts.accounts.page_parts(renderer), doors)
+        live.add_routes(app)
+        parts.accounts.sittings.observers.append(live.rooms)
     if parts.keps is not None and calls is not None:
         parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
 
