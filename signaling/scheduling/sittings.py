@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.rights import Target
-from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
+from signaling.audit.trail import SYSTEM_ACTOR, AuditAction, AuditEntry, AuditTrail
 from signaling.scheduling.agenda import AgendaRow, add_agenda, save_agenda
 from signaling.scheduling.capacity import Capacity, CapacityFull, Reservation
 from signaling.scheduling.collective_bodies import count_members
@@ -275,7 +275,7 @@ class Sittings:
         for sitting in ended:
             sitting.state = SittingState.ENDED
             await session.flush()
-            await self._tell(session, sitting, SittingChange.ENDED, now, None)
+            await self._tell(session, sitting, SittingChange.ENDED, now, SYSTEM_ACTOR)
         return len(ended)
 
     async def _make(
@@ -312,9 +312,8 @@ class Sittings:
 
     async def _tell(
         self, session: AsyncSession, sitting: Sitting, change: SittingChange, now: datetime,
-        person_id: str | None,
+        person_id: str,
     ) -> None:  # fmt: skip
-        """`person_id` None: nobody did it, the clock did."""
         await self.trail.record(
             session, AuditEntry(now, person_id, AUDIT_ACTIONS[change], "sitting", sitting.id)
         )
