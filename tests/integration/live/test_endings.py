@@ -13,7 +13,7 @@ from signaling.live import sitting_rooms
 from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.values import SittingState
 from signaling.storage.models import Sitting
-from tests.integration.live.test_door import Council, council, gone
+from tests.integration.live.test_door import Council, council
 from tests.support.accounts_server import Shown
 from tests.support.databases import BACKENDS
 from tests.support.desk import version_in
@@ -66,7 +66,6 @@ async def test_the_clock_ends_the_sitting_and_its_room(tmp_path: Path) -> None:
         assert await Overdue(service.database, service.sittings, service._now).end_due() == 1
         async with asyncio.timeout(2):
             assert (await chair.hear("room_closed"))["reason"] == "ended"
-        await gone(sitting)
         async with service.database.read() as session:
             stored = await session.get_one(Sitting, server.sitting_id)
         assert stored.state == SittingState.ENDED
