@@ -340,6 +340,8 @@ async def meet(way: Journey) -> None:
     await clerk.page.click(".lobby-join")
     coordinator = await inside(clerk, CLERK_NAME)
     await has_text(clerk, "#notices", ELENI_NAME)
+    await clerk.page.click(".control-waiting")
+    await has_text(clerk, ".panel-waiting .person-name", ELENI_NAME)
     await clerk.look("clerk-knock")
     await clerk.page.click(f"[aria-label='Αποδοχή: {ELENI_NAME}']")
     eleni = await inside(member, ELENI_NAME)
