@@ -205,9 +205,9 @@ def _add_domain(app: web.Application, settings: AppSettings, parts: AppParts, ki
         parts.audit.add_routes(app, kit.renderer, address_of)
     if parts.accounts is not None:
         parts.accounts.add_routes(app, kit.renderer, address_of)
-        _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors).add_routes(
-            app
-        )
+        live = _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors)
+        live.add_routes(app)
+        parts.accounts.sittings.observers.append(live.rooms)
     if parts.keps is not None and kit.calls is not None:
         calls = _call_parts(settings, parts, kit.doors, kit.calls)
         parts.keps.add_routes(app, kit.renderer, calls)

@@ -53,6 +53,7 @@ from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.reminders import Reminders
 from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
@@ -188,6 +189,8 @@ class AccountsService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
                 tasks.create_task(self._make_reminders().run(), name="reminders")
+                overdue = Overdue(self.database, self.sittings, self._now)
+                tasks.create_task(overdue.run(), name="overdue-sittings")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:

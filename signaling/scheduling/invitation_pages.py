@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,6 +12,7 @@ from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
 from signaling.scheduling.invitation_mails import InvitationMails, Occasion, load_facts
 from signaling.scheduling.invitations import (
@@ -32,7 +33,6 @@ from signaling.scheduling.people_csv import (
     decode,
     parse_people_text,
 )
-from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
 from signaling.storage.models import Invitation, Sitting
 
@@ -91,7 +91,7 @@ class InvitationPages:
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
         async with accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+            sitting = await find_sitting(session, request, visitor, Action.INVITE_TO_SITTING)
             if sitting.collective_body_id is None:
                 raise web.HTTPNotFound()
             invitees = await invitees_of_members(session, sitting.collective_body_id)
@@ -153,7 +153,7 @@ class InvitationPages:
         accounts = self._accounts
         try:
             async with accounts.database.write() as session:
-                sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+                sitting = await find_sitting(session, request, visitor, Action.INVITE_TO_SITTING)
                 _check_open(sitting)
                 added = await invite(
                     session, sitting, invitees, by=visitor.actor.person_id, links=self._links,
@@ -180,7 +180,7 @@ class InvitationPages:
         preview: Preview | None = None,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+            sitting = await find_sitting(session, request, visitor, Action.INVITE_TO_SITTING)
             rows = await list_invited(
                 session, sitting.id, after=_parse_after(request), limit=PAGE_SIZE + 1
             )
@@ -199,7 +199,7 @@ class InvitationPages:
     async def _find(
         self, session: AsyncSession, visitor: Visitor, request: web.Request
     ) -> tuple[Sitting, Invitation]:
-        sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+        sitting = await find_sitting(session, request, visitor, Action.INVITE_TO_SITTING)
         _check_open(sitting)
         invitation = await session.get(Invitation, request.match_info["invitation"])
         if invitation is None or invitation.sitting_id != sitting.id:
@@ -216,21 +216,6 @@ class InvitationPages:
             facts=facts or {},
         )  # fmt: skip
         await self._accounts.trail.record(session, entry)
-
-
-async def find_sitting(
-    session: AsyncSession, visitor: Visitor, request: web.Request, action: Action,
-    invited: Iterable[str] = (),
-) -> Sitting:  # fmt: skip
-    """Return the sitting of the address if the visitor has the right.
-
-    Raises:
-        HTTPNotFound: there is none, or they have not: both answer alike.
-    """
-    sitting = await session.get(Sitting, request.match_info["id"])
-    if sitting is None or not visitor.may(action, target_of(sitting, invited)):
-        raise web.HTTPNotFound()
-    return sitting
 
 
 def _check_open(sitting: Sitting) -> None:
