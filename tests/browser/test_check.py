@@ -117,9 +117,7 @@ async def until_forgotten(service: Service) -> None:
 
     async def participants() -> float:
         samples = await service.metrics()
-        return sum(
-            value for name, value in samples.items() if name.startswith("sfu_participants")
-        )
+        return sum(value for name, value in samples.items() if name.startswith("sfu_participants"))
 
     await eventually(participants, lambda count: count == 0, "no participant is left")
 
