@@ -131,12 +131,15 @@ async def look_here(window: ChromiumWindow, picture: str) -> None:
     """Keep a picture; check width and, with axe-core, accessibility."""
     page = window.page
     await page.wait_for_load_state()
-    PICTURES.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=PICTURES / f"{picture}.png", full_page=True)
-    await page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')} }}")
+    await page.evaluate(f"() => {{ {axe()} }}")
     assert await page.evaluate(FIND_VIOLATIONS) == [], picture
     is_wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert not is_wide, f"{picture} scrolls sideways"
+
+
+def axe() -> str:
+    return AXE.read_text(encoding="utf-8")
 
 
 def problems(window: ChromiumWindow) -> list[str]:
