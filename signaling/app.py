@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -22,6 +22,8 @@ from signaling.door.door_socket import DoorConnection, DoorSocketServices, Holde
 from signaling.door.doors import DoorParts, Doors
 from signaling.frame_socket import FrameServices, SocketEndpoint
 from signaling.health import Health
+from signaling.helpdesk.config import CheckConfig, ContactConfig
+from signaling.helpdesk.service import HelpdeskParts, HelpdeskService
 from signaling.kep.call_service import CallServiceParts
 from signaling.kep.calls import KepCalls
 from signaling.kep.service import KepsService
@@ -37,7 +39,7 @@ from signaling.loadtest_entrance import (
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
 from signaling.mute_rule import NoMuteRule
-from signaling.pages import Pages, RoomPageSettings, WebFolders
+from signaling.pages import HomeSettings, Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
 from signaling.room_session import SessionServices
@@ -69,6 +71,8 @@ class AppSettings:
     """Whether kep rooms admit browsers without end-to-end encryption."""
     loadtest: LoadTestSettings | None = None
     """None: there is no entrance for load tests."""
+    check: CheckConfig = field(default_factory=CheckConfig)
+    contact: ContactConfig = field(default_factory=ContactConfig)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     renderer = Renderer(
         parts.folders.templates, has_accounts=accounts is not None, has_keps=parts.keps is not None
     )
-    pages = _make_pages(settings, parts, renderer)
+    helpdesk = _make_helpdesk(settings, parts, renderer)
+    pages = _make_pages(settings, parts, renderer, helpdesk)
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -119,17 +124,33 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
     calls = _make_calls(parts)
     _add_sockets(app, settings, parts, doors, calls)
+    helpdesk.add_routes(app)
     _add_domain(app, settings, parts, PageKit(renderer, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
     return app
 
 
-def _make_pages(settings: AppSettings, parts: AppParts, renderer: Renderer) -> Pages:
+def _make_pages(
+    settings: AppSettings, parts: AppParts, renderer: Renderer, helpdesk: HelpdeskService
+) -> Pages:
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    visitor_of = parts.accounts.visitors.or_anonymous if parts.accounts is not None else None
     room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
-    return Pages(renderer, parts.directory.rooms, demo_rooms, room_page, visitor_of)
+    home = HomeSettings(demo_rooms, helpdesk.visitor_of, helpdesk.read_upcoming)
+    return Pages(renderer, parts.directory.rooms, home, room_page)
+
+
+def _make_helpdesk(settings: AppSettings, parts: AppParts, renderer: Renderer) -> HelpdeskService:
+    return HelpdeskService(
+        HelpdeskParts(
+            directory=parts.directory, key=parts.key, randomness=parts.randomness,
+            clock=parts.clock, renderer=renderer, origins=settings.origins,
+            address_of=_address_reader(settings), accounts=parts.accounts,
+            open_before=parts.keps.open_before if parts.keps is not None else None,
+        ),
+        settings.check,
+        settings.contact,
+    )  # fmt: skip
 
 
 def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) -> None:

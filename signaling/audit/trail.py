@@ -74,6 +74,8 @@ class AuditAction(StrEnum):
     MOVE_BACK = "move_back"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
+    READ_CONTACT = "read_contact"
+    ANSWER_CONTACT = "answer_contact"
     BOOK_APPOINTMENT = "book_appointment"
     RESCHEDULE_APPOINTMENT = "reschedule_appointment"
     CANCEL_APPOINTMENT = "cancel_appointment"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -73,6 +74,11 @@ class KepsService:
                       StaffPages):  # fmt: skip
             pages(parts).add_routes(app)
         CallService(parts, call).add_routes(app)
+
+    @property
+    def open_before(self) -> timedelta:
+        """How long before the start the waiting room opens."""
+        return timedelta(minutes=self._config.open_before_minutes)
 
     @property
     def allows_unencrypted(self) -> bool:
