@@ -79,28 +79,28 @@ def seen_bodies(visitor: Visitor) -> frozenset[str]:
 
 
 async def find_sitting(
-    session: AsyncSession, request: web.Request, visitor: Visitor, action: Action
+    session: AsyncSession, sitting_id: str, visitor: Visitor, action: Action
 ) -> Sitting:
-    """Return the sitting of the address if the visitor may do `action` to it.
+    """Return the sitting if the visitor may do `action` to it.
 
     Raises:
         HTTPNotFound: a foreign one answers exactly like one that is not there.
     """
-    return check_sitting(await session.get(Sitting, request.match_info["id"]), visitor, action)
+    return check_sitting(await session.get(Sitting, sitting_id), visitor, action)
 
 
 async def find_sitting_to_change(
-    session: AsyncSession, request: web.Request, visitor: Visitor, form: Mapping[str, str]
+    session: AsyncSession, sitting_id: str, visitor: Visitor, version: str
 ) -> Sitting:
-    """Return the sitting of the address to a visitor who may manage it and has seen it as it is.
+    """Return the sitting to a visitor who may manage it and has seen it as it is.
 
     Raises:
         HTTPNotFound: as above.
         HTTPConflict: it was changed since.
     """
-    found = await lock_sitting(session, request.match_info["id"])
+    found = await lock_sitting(session, sitting_id)
     sitting = check_sitting(found, visitor, Action.MANAGE_SITTING)
-    if str(sitting.version) != form.get("version"):
+    if str(sitting.version) != version:
         raise web.HTTPConflict(text="changed_meanwhile")
     return sitting
 

@@ -13,8 +13,8 @@ from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.files import list_files, read_content
+from signaling.scheduling.invitation_changes import find_sitting
 from signaling.scheduling.invitation_mails import InvitationMails, load_facts
-from signaling.scheduling.invitation_pages import find_sitting
 from signaling.scheduling.invitations import find_by_link, find_own
 from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
@@ -106,7 +106,7 @@ class InvitedPages:
         invitation = await find_own(session, person, request.match_info["id"])
         invited = [person.id] if invitation is not None else []
         sitting = await find_sitting(
-            session, visitor, request, Action.TAKE_PART_IN_SITTING, invited
+            session, visitor, request.match_info["id"], Action.TAKE_PART_IN_SITTING, invited
         )
         return sitting, invitation
 
