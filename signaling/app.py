@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.api.parts import ApiParts
+from signaling.api.service import add_api
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
 from signaling.background import beside
@@ -200,6 +202,15 @@ def _add_domain(
         _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
     if parts.keps is not None and calls is not None:
         parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
+    if parts.accounts is not None:
+        add_api(
+            app,
+            ApiParts(
+                parts.accounts.desk_parts(renderer), parts.accounts.invitation_changes,
+                settings.origins,
+                parts.keps.kep_parts(renderer) if parts.keps is not None else None,
+            ),
+        )  # fmt: skip
 
 
 def make_doors(
