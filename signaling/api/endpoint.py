@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -34,7 +35,6 @@ class Endpoint:
     def __init__(self, parts: ApiParts, operation: Operation) -> None:
         self._parts = parts
         self._operation = operation
-        self._body = msgspec.json.Decoder(operation.body)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request; what is refused becomes problem details."""
@@ -91,12 +91,12 @@ class Endpoint:
         try:
             if not is_strict_json(content.decode()):
                 raise Refusal(400, "bad_body", detail="not strict JSON")
-            body: Taken = self._body.decode(content)
+            value = _whole(msgspec.json.decode(content))
+            return msgspec.convert(value, self._operation.body)
         except UnicodeDecodeError:
             raise Refusal(400, "bad_body", detail="not UTF-8") from None
         except msgspec.DecodeError as error:
             raise Refusal(400, "bad_body", detail=safe_detail(error)) from None
-        return body
 
 
 def _read_ids(found: Mapping[str, str]) -> Mapping[str, str]:
@@ -104,6 +104,18 @@ def _read_ids(found: Mapping[str, str]) -> Mapping[str, str]:
     if not all(_ID.match(each) for each in found.values()):
         raise web.HTTPNotFound()
     return dict(found)
+
+
+def _whole(value: Any) -> Any:
+    """Return the value with whole numbers as such: to JSON Schema 1.0 is an integer."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case list():
+            return [_whole(each) for each in value]
+    return value
 
 
 def _read_query(request: web.Request, query: type[Taken]) -> Taken:

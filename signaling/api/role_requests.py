@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -41,7 +41,10 @@ from signaling.storage.models import RoleRequest
 
 TABLE = Table("role requests")
 MAX_OWN = 100
-GrantableRole = Literal[tuple(each.value for each in GRANTABLE)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    GrantableRole = str
+else:
+    GrantableRole = Literal[tuple(each.value for each in GRANTABLE)]
 PlaceName = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
 
 
@@ -61,7 +64,7 @@ class Verdict(Taken, frozen=True):
 
     version: Version
     verdict: Literal["approve", "refuse"]
-    role: GrantableRole | None = None  # type: ignore[valid-type]
+    role: GrantableRole | None = None
     body_id: Id | None = None
     body_name: PlaceName = ""
     unit_name: PlaceName = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -60,6 +60,10 @@ TABLE = Table("sittings")
 MAX_BYTES = 512 * 1024
 """An agenda of a hundred long Greek subjects, escaped."""
 
+if TYPE_CHECKING:
+    ExtensionMin = int
+else:
+    ExtensionMin = Literal[EXTENSIONS_MIN]
 Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_LENGTH)]
 Subject = Annotated[
     str,
@@ -143,7 +147,7 @@ class Extension(Taken, frozen=True):
     """How much longer."""
 
     version: Version
-    minutes: Literal[EXTENSIONS_MIN]  # type: ignore[valid-type]
+    minutes: ExtensionMin
 
 
 class Ending(Taken, frozen=True):

@@ -65,7 +65,12 @@ async def client_of(visitor: VisitorClient) -> ApiClient:
 def sitting_on(place: str, day_shift: int = 7, **changes: object) -> dict[str, object]:
     """Return a sitting so many days from now."""
     day = (to_wall(datetime.now().astimezone()) + timedelta(days=day_shift)).date()
-    return {"place": place, "date": day.isoformat(), "time": "18:00", "title": "Συνεδρίαση"} | changes
+    return {
+        "place": place,
+        "date": day.isoformat(),
+        "time": "18:00",
+        "title": "Συνεδρίαση",
+    } | changes
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:
