@@ -131,13 +131,13 @@ async def test_a_list_by_range_is_read_page_by_page_without_gaps() -> None:
         body = sitting_on(f"b:{people.body}", rhythm="weekly", count=7)
         assert (await people.head.post("/sittings", body)).status == 201
         now = datetime.now().astimezone()
-        span = {
+        span: dict[str, str | int] = {
             "since": now.isoformat(), "until": (now + timedelta(days=80)).isoformat(), "limit": 3
         }  # fmt: skip
         starts: list[str] = []
-        after = ""
+        after: str | None = ""
         for _ in range(3):
-            page = await people.head.get("/sittings", **span, after=after)
+            page = await people.head.get("/sittings", **span, after=after or "")
             starts += [each["starts_at"] for each in page.value["items"]]
             after = page.value["next"]
         assert after is None
@@ -304,9 +304,9 @@ async def test_reading_the_audit_trail_is_audited_and_paged() -> None:
     async with cast() as people:
         assert (await people.head.get("/audit")).status == 404
         numbers: list[int] = []
-        after = ""
+        after: str | None = ""
         while after is not None:
-            page = await people.administrator.get("/audit", limit=7, after=after)
+            page = await people.administrator.get("/audit", limit=7, after=after or "")
             numbers += [each["number"] for each in page.value["items"]]
             after = page.value["next"]
         assert numbers == sorted(set(numbers), reverse=True)

@@ -7,8 +7,9 @@ import json
 import pytest
 from aiohttp import web
 
+from signaling.api import appointments
 from signaling.api.document import make_document
-from signaling.api.service import DOCUMENT_PATH, TABLES, add_api, appointments
+from signaling.api.service import DOCUMENT_PATH, TABLES, add_api
 from signaling.api.table import PREFIX
 from tests.support.accounts_server import AccountsServer, running_accounts
 from tests.support.api import RANDOM_ID, ApiClient, client_of
