@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.api.parts import ApiParts
+from signaling.api.service import add_api
 from signaling.audit.calls import CallAudit
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
@@ -229,9 +231,19 @@ def _add_domain(app: web.Application, settings: AppSettings, parts: AppParts, ki
         live = _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors)
         live.add_routes(app)
         parts.accounts.sittings.observers.append(live.rooms)
+        add_api(app, _api_parts(settings, parts, kit.renderer))
     if parts.keps is not None and kit.calls is not None:
         calls = _call_parts(settings, parts, kit.doors, kit.calls)
         parts.keps.add_routes(app, kit.renderer, calls)
+
+
+def _api_parts(settings: AppSettings, parts: AppParts, renderer: Renderer) -> ApiParts:
+    accounts, keps = parts.accounts, parts.keps
+    assert accounts is not None, "invariant: the interface stands on accounts"
+    return ApiParts(
+        accounts.desk_parts(renderer), accounts.invitation_changes, settings.origins,
+        keps.kep_parts(renderer) if keps is not None else None,
+    )  # fmt: skip
 
 
 def make_doors(

@@ -49,6 +49,7 @@ from signaling.scheduling.config import CapacityConfig, InvitationsConfig
 from signaling.scheduling.desk import add_desk
 from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.file_pages import FilePages
+from signaling.scheduling.invitation_changes import InvitationChanges
 from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
@@ -158,9 +159,9 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
-        add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
+        add_desk(app, self.desk_parts(renderer))
         AppointmentPages(parts).add_routes(app)
-        InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
+        InvitationPages(parts, self.invitation_changes).add_routes(app)
         InvitedPages(parts, self._invitation_mails).add_routes(app)
         FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
@@ -181,6 +182,15 @@ class AccountsService:
     def page_parts(self, renderer: Renderer) -> PageParts:
         """Return what pages that know who is asking are made with."""
         return PageParts(self.parts, renderer)
+
+    def desk_parts(self, renderer: Renderer) -> DeskParts:
+        """Return what the desk works with."""
+        return DeskParts(self.page_parts(renderer), self.sittings, self._form_limits())
+
+    @functools.cached_property
+    def invitation_changes(self) -> InvitationChanges:
+        """Who is invited, as pages and the API change it."""
+        return InvitationChanges(self.parts, self._invitation_links, self._invitation_mails)
 
     async def run(self) -> None:
         """Wait for the database, then deliver mail and clean up, for ever."""

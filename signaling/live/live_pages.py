@@ -79,7 +79,9 @@ class LivePages:
         accounts = self._parts.accounts
         visitor = await accounts.visitors.require(request)
         async with accounts.database.read() as session:
-            sitting = await find_sitting(session, request, visitor, Action.SUPERVISE_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.SUPERVISE_SITTING
+            )
             events = await session.scalars(
                 select(PresenceEvent)
                 .where(PresenceEvent.sitting_id == sitting.id)

@@ -85,30 +85,30 @@ def seen_bodies(visitor: Visitor) -> frozenset[str]:
 
 
 async def find_sitting(
-    session: AsyncSession, request: web.Request, visitor: Visitor, action: Action,
+    session: AsyncSession, sitting_id: str, visitor: Visitor, action: Action,
     invited: Iterable[str] = (),
 ) -> Sitting:  # fmt: skip
-    """Return the sitting of the address if the visitor may do `action` to it.
+    """Return the sitting if the visitor may do `action` to it.
 
     Raises:
         HTTPNotFound: a foreign one answers exactly like one that is not there.
     """
-    found = await get_sitting(session, request.match_info["id"])
+    found = await get_sitting(session, sitting_id)
     return check_sitting(found, visitor, action, invited)
 
 
 async def find_sitting_to_change(
-    session: AsyncSession, request: web.Request, visitor: Visitor, form: Mapping[str, str]
+    session: AsyncSession, sitting_id: str, visitor: Visitor, version: str
 ) -> Sitting:
-    """Return the sitting of the address to a visitor who may manage it and has seen it as it is.
+    """Return the sitting to a visitor who may manage it and has seen it as it is.
 
     Raises:
         HTTPNotFound: as above.
         HTTPConflict: it was changed since.
     """
-    found = await lock_sitting(session, request.match_info["id"])
+    found = await lock_sitting(session, sitting_id)
     sitting = check_sitting(found, visitor, Action.MANAGE_SITTING)
-    if str(sitting.version) != form.get("version"):
+    if str(sitting.version) != version:
         raise web.HTTPConflict(text="changed_meanwhile")
     return sitting
 

@@ -102,7 +102,7 @@ class InvitedPages:
         invitation = await find_own(session, person, request.match_info["id"])
         invited = [person.id] if invitation is not None else []
         sitting = await find_sitting(
-            session, request, visitor, Action.TAKE_PART_IN_SITTING, invited
+            session, request.match_info["id"], visitor, Action.TAKE_PART_IN_SITTING, invited
         )
         return sitting, invitation
 
