@@ -84,7 +84,10 @@ class KepDeskPages:
         appointment = await self._find(request, visitor)
         if AppointmentState(appointment.state) not in TAKEABLE:
             raise web.HTTPConflict(text="wrong_state")
-        self._call.rooms.take_in(appointment, visitor.actor.person_id)
+        try:
+            self._call.rooms.take_in(appointment, visitor.actor.person_id)
+        except WrongState:
+            raise web.HTTPConflict(text="taken") from None
         raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter")
 
     async def note_absent(self, request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import select
 
 from sfu import rpc_messages as rpc
-from sfu.values import Role, RoomClass, TrackInfo, TrackSource
+from sfu.values import ConnectionQuality, Role, RoomClass, TrackInfo, TrackSource
 from signaling.kep.config import KepConfig
 from signaling.kep.personal import PersonalVault
 from signaling.kep.sample_call import CITIZEN, EMPLOYEE, add_sample_call
@@ -167,9 +167,8 @@ class Desk:
 
     def tell_quality(self, role: Role, score: int) -> None:
         """Let the worker say how good somebody's connection is."""
-        quality = rpc.ParticipantQuality(
-            participant=self.participant(role).info.participant, score=score, congested=score < 2
-        )
+        participant = self.participant(role).info.participant
+        quality = ConnectionQuality(participant=participant, score=score)
         self.worker.fake.publish(rpc.QualityChanged(room=self.room, participants=[quality]))
 
     def cameras(self) -> dict[str, bool]:
@@ -184,6 +183,7 @@ class Caller:
 
     desk: Desk
     visitor: VisitorClient
+    csrf: str = ""
 
     async def page(self) -> Shown:
         return await self.visitor.get(f"/appointments/{self.desk.appointment_id}/enter")
@@ -228,23 +228,19 @@ class Caller:
 
     async def ask(self, what: str, **fields: str) -> tuple[int, dict[str, Any]]:
         """Ask for something in the call, as the panel's script does."""
-        if not self.visitor.csrf:
-            await self.page()
-        shown = await self.visitor.post(f"{self.desk.api}/call/{what}", csrf=self.token, **fields)
+        if not self.csrf:
+            await self.visitor.get("/account")
+            self.csrf = self.visitor.csrf
+        path = f"{self.desk.api}/call/{what}"
+        shown = await self.visitor.post(path, csrf=self.csrf, **fields)
         return shown.status, msgspec.json.decode(shown.text or "{}")
-
-    @property
-    def token(self) -> str:
-        if self.visitor.csrf:
-            self._token = self.visitor.csrf
-        return self._token
 
     async def view(self) -> dict[str, Any]:
         """Return how the call stands."""
-        shown = await self.visitor.http.get(self.desk.accounts.url + self.desk.api + "/call")
-        async with shown:
-            assert shown.status == 200, shown.status
-            answer: dict[str, Any] = await shown.json()
+        path = self.desk.accounts.url + self.desk.api + "/call"
+        async with self.visitor.http.get(path) as response:
+            assert response.status == 200, response.status
+            answer: dict[str, Any] = await response.json()
             return answer
 
 
