@@ -88,7 +88,7 @@ class KepDeskPages:
             self._call.rooms.take_in(appointment, visitor.actor.person_id)
         except WrongState:
             raise web.HTTPConflict(text="taken") from None
-        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter")
+        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter#taken")
 
     async def note_absent(self, request: web.Request) -> web.Response:
         """The citizen has not come."""
