@@ -46,7 +46,7 @@ class KepDeskPages:
         app.router.add_get(one + "/form", self.form)
 
     async def day(self, request: web.Request) -> web.Response:
-        """Show today's appointments: one's own, and those of the colleagues."""
+        """Show today's appointments: one's own, and those of the colleagues; `?part`: only them."""
         visitor = await self._accounts.visitors.require(request)
         async with self._accounts.database.read() as session:
             kep, employee = await self._place(session, visitor)
@@ -59,8 +59,9 @@ class KepDeskPages:
         if employee is not None:
             self._call.queue.note_seen(employee.id)
         own = [row for row in rows if employee is not None and row.employee.id == employee.id]
+        name = "kep_desk_part.html" if "part" in request.query else "kep_desk.html"
         return self._parts.pages.page(
-            request, "kep_desk.html", visitor, kep=kep, own=[self._shown(row) for row in own],
+            request, name, visitor, kep=kep, own=[self._shown(row) for row in own],
             others=[self._shown(row) for row in rows if row not in own],
             next_id=_next_of(own), waiting=waiting, now=self._accounts.now(),
             message=self._call.queue.message_of(employee.id) if employee is not None else "",

@@ -143,7 +143,8 @@ async def wait_for_turn(play: Play, phone: ChromiumWindow) -> None:
     await Participant(phone, "").wait_for_lobby()
     await look(phone, "lobby-phone")
     await phone.page.click(".lobby-join")
-    await has_text(phone, ".waiting-state", "δεν έχει συνδεθεί ακόμη")
+    await has_text(phone, ".waiting-state", "θα σας καλέσει")
+    await has_text(phone, "#queue", "δεν έχει συνδεθεί ακόμη")
     await play.desk.until_state("waiting")
     await look(phone, "waiting-phone")
 
