@@ -17,19 +17,20 @@ import pytest
 from sqlalchemy import select
 
 from recording_policy import verify
+from signaling.kep import call as kep_call
 from signaling.kep.sample_call import CITIZEN, EMPLOYEE
 from signaling.storage.models import Appointment, KepEmployee, KepShift
 from tests.browser import test_door as door
 from tests.browser.test_accounts import SUBMIT
-from tests.browser.test_door import has_text, inside, problems
+from tests.browser.test_door import SMALL, has_text, inside, problems
 from tests.support.accounts_server import AccountsServer, VisitorClient
-from tests.support.browser import DESKTOP, PHONE, Viewport, eventually
+from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
 from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
 from tests.support.kep_calls import INTERPRETER, INTERPRETER_EMAIL, Desk
 from tests.support.kep_media import running_kep_media
 from tests.support.participant import Participant, perceive, see_and_hear_each_other
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(300)]
 
 PICTURES = Path("var/screenshots/kep-call")
 EMPLOYEE_NAME, CITIZEN_NAME = "ΑΝΝΑ ΥΠΑΛΛΗΛΟΥ", "ΓΙΩΡΓΟΣ ΠΟΛΙΤΗΣ"
@@ -59,8 +60,9 @@ class Play:
     desk: Desk
     windows: list[ChromiumWindow] = field(default_factory=list)
 
-    async def window(self, viewport: Viewport) -> ChromiumWindow:
-        window = await self.chromium.window(viewport=viewport, capture=None)
+    async def window(self, viewport: Viewport, capture: Capture | None = SMALL) -> ChromiumWindow:
+        """Open one; without `capture` the page gets what it asks the camera for."""
+        window = await self.chromium.window(viewport=viewport, capture=capture)
         self.windows.append(window)
         return window
 
@@ -114,10 +116,13 @@ async def pressed(window: ChromiumWindow, selector: str) -> None:
     await window.page.locator(selector).locator("visible=true").first.click()
 
 
-async def test_appointment_from_booking_to_receipt(tmp_path: Path) -> None:
+async def test_appointment_from_booking_to_receipt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kep_call, "WEAK_FOR_S", 3600.0)  # of this machine, not of the call
     async with running_kep_media(tmp_path) as accounts, running_chromium() as chromium:
         play = Play(accounts, chromium, Desk(accounts, None))  # type: ignore[arg-type]
-        phone, desktop = await play.window(PHONE), await play.window(DESKTOP)
+        phone, desktop = await play.window(PHONE, None), await play.window(DESKTOP)
         await wait_for_turn(play, phone)
         citizen, employee = await take_in(play, phone, desktop)
         await identify(phone, desktop)
