@@ -75,6 +75,7 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     keps = KepsService(
         accounts, config.kep, sender=config.mail.sender,
         has_samples=config.identity.development.enabled,
+        has_sample_call=config.identity.development.enabled,
     )  # fmt: skip
     audit = _make_audit(config, accounts)
     directory = _make_directory(config, audit)
