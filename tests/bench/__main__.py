@@ -21,11 +21,13 @@ from tests.bench.figures import (
     write_json,
 )
 from tests.bench.guarantee import measure_guarantee
+from tests.bench.janus import measure_janus
 from tests.bench.packets import measure_packets
 
 PARTS = {
     "fan_out": measure_fan_out,
     "packets": measure_packets,
+    "janus": measure_janus,
     "calls": measure_calls,
     "guarantee": measure_guarantee,
     "e2ee": measure_e2ee,
