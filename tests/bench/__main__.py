@@ -7,8 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from tests.bench.big_room import measure_big_room
 from tests.bench.booking import measure_booking
 from tests.bench.calls import measure_calls
+from tests.bench.delay import measure_delay
 from tests.bench.e2ee import measure_e2ee
 from tests.bench.fan_out import measure_fan_out
 from tests.bench.figures import (
@@ -22,6 +24,8 @@ from tests.bench.figures import (
 )
 from tests.bench.guarantee import measure_guarantee
 from tests.bench.janus import measure_janus
+from tests.bench.joins import measure_joins
+from tests.bench.kep_peak import measure_kep_peak
 from tests.bench.packets import measure_packets
 
 PARTS = {
@@ -29,6 +33,10 @@ PARTS = {
     "packets": measure_packets,
     "janus": measure_janus,
     "calls": measure_calls,
+    "joins": measure_joins,
+    "delay": measure_delay,
+    "kep_peak": measure_kep_peak,
+    "big_room": measure_big_room,
     "guarantee": measure_guarantee,
     "e2ee": measure_e2ee,
     "booking": measure_booking,

@@ -46,7 +46,11 @@ def markdown_table(figures: Mapping[str, Figure]) -> str:
     """Return the table as Markdown."""
     lines = ["| what | measured | bar | holds |", "|---|---|---|---|"]
     for name, figure in figures.items():
-        bar = "" if figure.bar is None else f"{'≥' if figure.at_least else '≤'} {figure.bar:g} {figure.unit}".rstrip()
+        bar = (
+            ""
+            if figure.bar is None
+            else f"{'≥' if figure.at_least else '≤'} {figure.bar:g} {figure.unit}".rstrip()
+        )
         holds = {True: "yes", False: "**no**", None: ""}[figure.holds]
         what = f"`{name}`: {figure.how}" if figure.how else f"`{name}`"
         lines.append(f"| {what} | {figure.value:g} {figure.unit} | {bar} | {holds} |")

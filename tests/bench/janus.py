@@ -117,7 +117,9 @@ async def _ours(stack: AsyncExitStack, viewers: int) -> Side:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="synedrion-bench-")))
     service = await stack.enter_async_context(real_service(folder, ["hall"]))
     step_forward(service.pids())
-    cast = await stack.enter_async_context(open_cast(Target(service.url, agent_address="127.0.0.1")))
+    cast = await stack.enter_async_context(
+        open_cast(Target(service.url, agent_address="127.0.0.1"))
+    )
     camera = await cast.join("hall", CAMERA)
     audience = [await cast.join("hall", VIEWER) for _ in range(viewers)]
     await cast.wait_for_media(audience)
