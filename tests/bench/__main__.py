@@ -23,6 +23,7 @@ from tests.bench.figures import (
     write_json,
 )
 from tests.bench.guarantee import measure_guarantee
+from tests.bench.institutions import measure_institutions
 from tests.bench.janus import measure_janus
 from tests.bench.joins import measure_joins
 from tests.bench.kep_peak import measure_kep_peak
@@ -40,6 +41,7 @@ PARTS = {
     "guarantee": measure_guarantee,
     "e2ee": measure_e2ee,
     "booking": measure_booking,
+    "institutions": measure_institutions,
 }
 JSON_PATH = Path("var/bench.json")
 DOCUMENT = Path("docs/benchmarks.md")
