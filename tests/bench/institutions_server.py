@@ -23,8 +23,8 @@ from signaling.scheduling.reminders import Reminders
 from tests.bench.institutions_data import Institutions
 from tests.support.accounts_server import AccountsServer, running_accounts
 
-COORDINATORS = 40
-"""Half of them of the largest bodies."""
+COORDINATORS = 60
+"""A third of them of the largest bodies, as of all sittings."""
 SITTINGS_TOLD = 20
 LAG_INTERVAL_S = 0.002
 LEAD = timedelta(hours=2)
