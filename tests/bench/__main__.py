@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.big_room import measure_big_room
@@ -59,17 +62,32 @@ def main(wanted: list[str]) -> int:
     step_forward([os.getpid()])
     where = machine()
     print(where, flush=True)
-    figures: dict[str, Figure] = {}
-    for name in wanted or PARTS:
-        figures |= PARTS[name](lambda line: print(f"  {line}", flush=True))
+    figures, failed = _measure(wanted or list(PARTS))
     print(text_table(figures))
     if not wanted:
         write_json(JSON_PATH, figures)
-        table = f"\n{where}.\n\n{markdown_table(figures)}\n"
+        without = f" Without a figure: {', '.join(failed)}." if failed else ""
+        table = f"\n{where}.{without}\n\n{markdown_table(figures)}\n"
         DOCUMENT.write_text(
             replace_table(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8"
         )
-    return 0 if all(figure.holds is not False for figure in figures.values()) else 1
+    return 1 if failed or any(figure.holds is False for figure in figures.values()) else 0
+
+
+def _measure(names: Sequence[str]) -> tuple[dict[str, Figure], list[str]]:
+    """Return the figures, and the parts that gave none: one must not cost the others."""
+    figures: dict[str, Figure] = {}
+    failed = []
+    for name in names:
+        started = time.monotonic()
+        print(f"{name}:", flush=True)
+        try:
+            figures |= PARTS[name](lambda line: print(f"  {line}", flush=True))
+        except Exception:
+            traceback.print_exc()
+            failed.append(name)
+        print(f"  {name}: {time.monotonic() - started:.0f} s", flush=True)
+    return figures, failed
 
 
 if __name__ == "__main__":

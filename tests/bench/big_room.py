@@ -13,7 +13,7 @@ PEOPLE = (50, 100, 200, 400)
 PANEL = 20
 """On camera, whatever the size: each gets the same number of packets."""
 LARGEST = 500
-JOINS_PER_SECOND = 25.0
+JOINS_PER_SECOND = 20.0
 HOLD_S, SETTLE_S = 14.0, 4.0
 GROWTH_BAR = 1.2
 

@@ -64,7 +64,7 @@ def text_table(figures: Mapping[str, Figure]) -> str:
         bar = "" if figure.bar is None else f"bar {'≥' if figure.at_least else '≤'} {figure.bar:g}"
         holds = {True: "holds", False: "MISSED", None: ""}[figure.holds]
         rows.append((name, f"{figure.value:g} {figure.unit}", bar, holds))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

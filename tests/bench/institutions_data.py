@@ -91,7 +91,8 @@ class Institutions:
         """
         sittings = [
             {**self._sitting(number), "starts_at": self._now + timedelta(minutes=90 + number % 20),
-             "ends_at": self._now + timedelta(hours=2)}
+             "ends_at": self._now + timedelta(hours=3),
+             "state": SittingState.PLANNED.value}
             for number in range(REMINDED_SITTINGS)
         ]  # fmt: skip
         await self._add(Sitting, sittings)

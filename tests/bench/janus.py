@@ -104,7 +104,7 @@ async def _cost_us(side: Side) -> float:
     totals = (await side.agent.report(resets=True))["statistics"]["totals"]
     used, seconds = cpu_seconds(side.pids) - before, time.monotonic() - started
     side.agent.send(command="publish", id=side.camera, mid="cam", is_active=False)
-    packets = totals["packets_received"]
+    packets = int(totals["packets_received"])
     wanted = totals["packets_sent"] * side.viewers
     if packets < 0.95 * wanted or not packets:
         raise RuntimeError(
