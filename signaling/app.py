@@ -36,10 +36,11 @@ from signaling.loadtest_entrance import (
 )
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
+from signaling.mute_rule import NoMuteRule
 from signaling.pages import Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
-from signaling.room_session import NoMuteRule, SessionServices
+from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
 from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
@@ -118,7 +119,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
     calls = _make_calls(parts)
     _add_sockets(app, settings, parts, doors, calls)
-    _add_domain(app, settings, parts, renderer, doors, calls)
+    _add_domain(app, settings, parts, PageKit(renderer, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
     return app
@@ -188,19 +189,28 @@ def _add_sockets(
     app.on_shutdown.append(say_goodbye)
 
 
-def _add_domain(
-    app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer,
-    doors: Doors, calls: KepCalls | None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class PageKit:
+    """What pages of the domain share."""
+
+    renderer: Renderer
+    doors: Doors
+    calls: KepCalls | None
+
+
+def _add_domain(app: web.Application, settings: AppSettings, parts: AppParts, kit: PageKit) -> None:
     """Add what stands on accounts: people, sittings, appointments; and the audit of calls."""
     address_of = _address_reader(settings)
     if parts.audit is not None:
-        parts.audit.add_routes(app, renderer, address_of)
+        parts.audit.add_routes(app, kit.renderer, address_of)
     if parts.accounts is not None:
-        parts.accounts.add_routes(app, renderer, address_of)
-        _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
-    if parts.keps is not None and calls is not None:
-        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
+        parts.accounts.add_routes(app, kit.renderer, address_of)
+        _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors).add_routes(
+            app
+        )
+    if parts.keps is not None and kit.calls is not None:
+        calls = _call_parts(settings, parts, kit.doors, kit.calls)
+        parts.keps.add_routes(app, kit.renderer, calls)
 
 
 def make_doors(
