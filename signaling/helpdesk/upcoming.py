@@ -14,8 +14,8 @@ from signaling.kep.entry import window_of
 from signaling.kep.records import list_own
 from signaling.kep.states import OVER
 from signaling.kep.values import AppointmentState
-from signaling.live.entry import invitation_of, times_of
-from signaling.scheduling.invitations import upcoming_of
+from signaling.scheduling.invitations import find_own, upcoming_of
+from signaling.scheduling.sittings import times_of
 from signaling.scheduling.windows import Entry, decide_entry
 from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Person
