@@ -68,7 +68,7 @@ class UpcomingReader:
         now = self._now()
         found = []
         for sitting in await upcoming_of(session, person, now, MAX_SHOWN):
-            invitation = await invitation_of(session, sitting.id, person)
+            invitation = await find_own(session, person, sitting.id)
             known = invitation is not None and invitation.role in set(Role)
             role = Role(invitation.role) if invitation is not None and known else Role.GUEST
             is_open = decide_entry(times_of(sitting), role, now) is Entry.OPEN
