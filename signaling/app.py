@@ -118,7 +118,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
     calls = _make_calls(parts)
     _add_sockets(app, settings, parts, doors, calls)
-    _add_domain(app, settings, parts, renderer, doors, calls)
+    _add_domain(app, settings, parts, renderer, doors=doors, calls=calls)
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
     return app
@@ -190,7 +190,7 @@ def _add_sockets(
 
 def _add_domain(
     app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer,
-    doors: Doors, calls: KepCalls | None,
+    *, doors: Doors, calls: KepCalls | None,
 ) -> None:  # fmt: skip
     """Add what stands on accounts: people, sittings, appointments; and the audit of calls."""
     address_of = _address_reader(settings)

@@ -78,11 +78,7 @@ class MuteRule(Protocol):
     """What limits muting one's own tracks."""
 
     def check_mute(self, room: str, role: Role, source: TrackSource, is_muted: bool) -> None:
-        """Refuse what may not be muted now.
-
-        Raises:
-            RequestError: see above.
-        """
+        """Raise RequestError for what may not be muted now."""
 
 
 class NoMuteRule:

@@ -169,7 +169,7 @@ class AccountsService:
         settings = self._settings
         return make_centre(
             config, settings.identity, settings.secrets_folder, settings.data_folder,
-            settings.development_port, self._http,
+            development_port=settings.development_port, http=self._http,
         )  # fmt: skip
 
     def page_parts(self, renderer: Renderer) -> PageParts:

@@ -70,7 +70,7 @@ def _make_provider(entry: ProviderEntry, secrets_folder: str, http: ProviderHttp
 
 def make_centre(
     config: CentreConfig, identity: IdentityConfig, secrets_folder: str, data_folder: Path,
-    development_port: int, http: ProviderHttp,
+    *, development_port: int, http: ProviderHttp,
 ) -> Centre | None:  # fmt: skip
     """Return the interoperability centre, its double in development, or none.
 

@@ -82,7 +82,9 @@ class CallRecords:
         record = await record_of(session, appointment.id)
         record.identified_at, record.identified_how = now, how
         record.transaction_id = transaction_id
-        await self._note(session, AuditAction.CONFIRM_IDENTITY, appointment, by, now, {"how": how})
+        await self._note(
+            session, AuditAction.CONFIRM_IDENTITY, appointment, by, now, facts={"how": how}
+        )
 
     async def conclude(
         self, session: AsyncSession, appointment: Appointment, outcome: Outcome, *, by: str,
@@ -100,7 +102,7 @@ class CallRecords:
         record.reference_number = outcome.reference_number
         await self._note(
             session, AuditAction.CONCLUDE_CALL, appointment, by, now,
-            {"result": outcome.result.value},
+            facts={"result": outcome.result.value},
         )  # fmt: skip
 
     async def abort(
@@ -116,7 +118,12 @@ class CallRecords:
         record = await record_of(session, appointment.id)
         record.ended_at, record.abort_reason = now, reason.value
         await self._note(
-            session, AuditAction.ABORT_CALL, appointment, by, now, {"reason": reason.value}
+            session,
+            AuditAction.ABORT_CALL,
+            appointment,
+            by,
+            now,
+            facts={"reason": reason.value},
         )
 
     async def note_absent(
@@ -132,7 +139,7 @@ class CallRecords:
 
     async def _note(
         self, session: AsyncSession, action: AuditAction, appointment: Appointment, by: str,
-        now: datetime, facts: Mapping[str, str] | None = None,
+        now: datetime, *, facts: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         entry = AuditEntry(now, by, action, "appointment", appointment.id, facts=facts or {})
         await self._trail.record(session, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,7 @@ from signaling.kep.states import WrongState
 from signaling.kep.values import AppointmentState, Theme, ways_of_delivery
 from signaling.storage.models import Appointment, Kep, KepCallRecord, KepEmployee, Person
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 TAKEABLE = frozenset(
     {AppointmentState.BOOKED, AppointmentState.WAITING, AppointmentState.ABSENT,
      AppointmentState.IDENTIFYING, AppointmentState.SERVING}
@@ -110,7 +112,7 @@ class KepDeskPages:
         """Show the form at the end of a call."""
         visitor = await self._accounts.visitors.require(request)
         appointment = await self._find(request, visitor)
-        return self._outcome_page(request, visitor, appointment, 200, {}, {})
+        return self._outcome_page(request, visitor, appointment)
 
     async def conclude(self, request: web.Request) -> web.Response:
         """Keep the outcome; the call is over."""
@@ -126,7 +128,9 @@ class KepDeskPages:
                     now=self._accounts.now(),
                 )  # fmt: skip
         except BadForm as mistake:
-            return self._outcome_page(request, visitor, found, 422, mistake.errors, form)
+            return self._outcome_page(
+                request, visitor, found, status=422, errors=mistake.errors, typed=form
+            )
         except WrongState:
             raise web.HTTPConflict(text="wrong_state") from None
         self._call.note_phase(found.room, AppointmentState.CONCLUDED)
@@ -159,8 +163,8 @@ class KepDeskPages:
         return row, self._parts.vault.open(row.appointment).name
 
     def _outcome_page(
-        self, request: web.Request, visitor: Visitor, appointment: Appointment, status: int,
-        errors: Mapping[str, str], typed: Mapping[str, str],
+        self, request: web.Request, visitor: Visitor, appointment: Appointment, *, status: int = 200,
+        errors: Mapping[str, str] = NOTHING, typed: Mapping[str, str] = NOTHING,
     ) -> web.Response:  # fmt: skip
         return self._parts.pages.page(
             request, "kep_outcome.html", visitor, status=status, appointment=appointment,

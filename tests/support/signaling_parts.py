@@ -18,7 +18,13 @@ from signaling.door.values import DoorRequest
 from signaling.errors import RequestError, request_error_of
 from signaling.limits import SessionLimits
 from signaling.messages import ServerMessage
-from signaling.room_session import MuteRule, NoMuteRule, RoomDescription, RoomSession, SessionServices
+from signaling.room_session import (
+    MuteRule,
+    NoMuteRule,
+    RoomDescription,
+    RoomSession,
+    SessionServices,
+)
 from signaling.rooms import RoomTable
 from signaling.session_values import (
     Attach,
