@@ -51,7 +51,9 @@ async def add_sample_call(
     )
     if workstation_id is None:
         return None
-    appointment = _new(citizen, employee, service, workstation_id, vault, now)
+    appointment = _new(
+        citizen, employee, service, workstation_id=workstation_id, vault=vault, now=now
+    )
     return appointment if await _place(session, appointment, config, now) else None
 
 
@@ -73,7 +75,7 @@ async def _is_one_ahead(
 
 
 def _new(
-    citizen: Person, employee: KepEmployee, service: KepService, workstation_id: str,
+    citizen: Person, employee: KepEmployee, service: KepService, *, workstation_id: str,
     vault: PersonalVault, now: datetime,
 ) -> Appointment:  # fmt: skip
     number, token = new_id(), new_id()

@@ -174,7 +174,9 @@ class Desk:
     def cameras(self) -> dict[str, bool]:
         """Return who may send a camera, at the worker."""
         room = self.worker.fake.rooms[self.room]
-        return {each.info.role.value: each.info.grants.camera for each in room.participants.values()}
+        return {
+            each.info.role.value: each.info.grants.camera for each in room.participants.values()
+        }
 
 
 @dataclass

@@ -18,7 +18,13 @@ from signaling.door.values import DoorRequest
 from signaling.errors import RequestError, request_error_of
 from signaling.limits import SessionLimits
 from signaling.messages import ServerMessage
-from signaling.room_session import RoomDescription, RoomSession, SessionServices
+from signaling.room_session import (
+    MuteRule,
+    NoMuteRule,
+    RoomDescription,
+    RoomSession,
+    SessionServices,
+)
 from signaling.rooms import RoomTable
 from signaling.session_values import (
     Attach,
@@ -80,6 +86,7 @@ class World:
     limits: SessionLimits = field(default_factory=SessionLimits)
     clock: VirtualClock = field(default_factory=VirtualClock)
     allows_unencrypted: bool = False
+    mute_rule: MuteRule = field(default_factory=NoMuteRule)
 
     def __post_init__(self) -> None:
         self.randomness = CountingRandomness()
@@ -103,7 +110,15 @@ class World:
                 call=self.call,
             )
         )  # fmt: skip
-        self.services = SessionServices(
+        self.services = self._services()
+
+    def limit_muting(self, rule: MuteRule) -> None:
+        """Let sockets that are opened from now on follow the rule."""
+        self.mute_rule = rule
+        self.services = self._services()
+
+    def _services(self) -> SessionServices:
+        return SessionServices(
             gate=self.gate,
             rooms=self.table,
             board=self.doors,
@@ -111,6 +126,7 @@ class World:
             limits=self.limits,
             max_video_streams=20,
             allows_unencrypted=self.allows_unencrypted,
+            mute_rule=self.mute_rule,
         )
 
     def token(

@@ -264,7 +264,7 @@ export const TEXTS = {
   'notice.microphone_allowed': ['Έχετε τον λόγο: μπορείτε να ανοίξετε το μικρόφωνο.', 'You may speak: turn on your microphone.'],
   'notice.microphone_allowed_kep': ['Μπορείτε να ανοίξετε το μικρόφωνο.', 'You may turn on your microphone.'],
   'notice.camera_forbidden': ['Η κάμερά σας έκλεισε από το προεδρείο.', 'Your camera was turned off by the chair.'],
-  'notice.camera_forbidden_kep': ['Η κάμερά σας έκλεισε από τον υπάλληλο.', 'Your camera was turned off by the employee.'],
+  'notice.camera_forbidden_kep': ['Η κάμερά σας έκλεισε.', 'Your camera was turned off.'],
   'notice.camera_allowed': ['Μπορείτε να ανοίξετε την κάμερα.', 'You may turn on your camera.'],
   'notice.screen_forbidden': ['Η κοινή χρήση της οθόνης σας δεν επιτρέπεται πλέον.', 'You may no longer share your screen.'],
   'notice.screen_allowed': ['Μπορείτε να μοιραστείτε την οθόνη σας.', 'You may share your screen.'],

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sfu import rpc_messages as rpc
 from sfu.values import Role
 from signaling.identity import development
 from signaling.kep.call import WEAK_FOR_S
@@ -452,9 +451,7 @@ async def test_every_change_is_in_the_trail_and_in_the_chain(
         chain = tmp_path / "data" / "audit.log"
         await until(lambda: bool(entries(chain, "call_closed")))
         bodies = entries(chain, "phase_changed", "identity_asked")
-    story = [
-        each["facts"].get("phase") or each["facts"].get("result") for each in bodies
-    ]
+    story = [each["facts"].get("phase") or each["facts"].get("result") for each in bodies]
     assert story == ["identifying", "identity_mismatch", "confirmed", "serving", "concluded"]
     asked = next(each for each in bodies if each["kind"] == "identity_asked")["facts"]
     assert set(asked) >= {

@@ -20,6 +20,9 @@ from sfu.values import Role
 from signaling.audit.calls import not_audited
 from signaling.door.values import DoorLimits, Window
 from signaling.errors import ErrorCode, request_error_of
+from signaling.kep.calls import KepCalls
+from signaling.kep.values import AppointmentState
+from signaling.storage.models import Appointment
 from tests.support.door_parts import DoorSocket, DoorWorld
 from tests.support.signaling_parts import KEP_ROOM, SDP, Socket, World
 
@@ -87,6 +90,15 @@ def after(seconds: float, *, joined: bool) -> Callable[[World], Socket]:
 def slow_reader(world: World) -> Socket:
     socket = world.joined()
     socket.apply(socket.session.handle_slow_reader())
+    return socket
+
+
+def muted_before_the_identity_is_confirmed(world: World) -> Socket:
+    calls = KepCalls(world.table, world.clock, lambda _: None, allows_unencrypted=False)
+    calls.begin(Appointment(id="a", room=KEP_ROOM.room, state=AppointmentState.IDENTIFYING.value))
+    world.limit_muting(calls)
+    socket = world.joined(room=KEP_ROOM.room, role=Role.CITIZEN)
+    socket.send(id=1, type="mute", source="camera", muted=True)
     return socket
 
 
@@ -167,6 +179,7 @@ PROVOKE: dict[ErrorCode, Callable[[World], Socket | DoorSocket]] = {
             "token": world.token(room=KEP_ROOM.room, role=Role.CITIZEN),
         }
     ),
+    ErrorCode.CAMERA_OBLIGATORY: muted_before_the_identity_is_confirmed,
     ErrorCode.BAD_SDP: sent_when_joined(type="offer", sdp="x"),
     ErrorCode.UNSUPPORTED_SDP: refused_by_worker(UnsupportedSdp(detail="no codec")),
     ErrorCode.TOO_MANY_STREAMS: refused_by_worker(TooManyStreams(what="m-lines", limit=80)),
