@@ -416,7 +416,7 @@ async def end(way: Journey) -> None:
     await desk.press("form[action$='/end'] button", "sitting-ended")
     assert "Ολοκληρώθηκε" in await desk.text()
     for window in (way.clerk, way.member):
-        await has_text(window, "#ended", "Η συνεδρίαση ολοκληρώθηκε")
+        await has_text(window, "#ended", "Η αίθουσα έχει κλείσει")
         await window.look(f"{window.name}-ended")
     await way.member.open(f"/sittings/{way.sitting_id}", "phone-sitting-over")
     assert "Η συνεδρίαση ολοκληρώθηκε" in await way.member.text()
