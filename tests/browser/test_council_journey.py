@@ -35,7 +35,7 @@ from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
 from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
 from tests.support.participant import Participant, see_and_hear_each_other
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(300)]
 
 PICTURES = Path("var/screenshots/council")
 BODY, COUNCIL = "Δήμος Παραδείγματος", "Δημοτικό Συμβούλιο"
@@ -416,7 +416,7 @@ async def end(way: Journey) -> None:
     await desk.press("form[action$='/end'] button", "sitting-ended")
     assert "Ολοκληρώθηκε" in await desk.text()
     for window in (way.clerk, way.member):
-        await has_text(window, "main", "ολοκληρώθηκε")
+        await has_text(window, "#ended", "Η αίθουσα έχει κλείσει")
         await window.look(f"{window.name}-ended")
     await way.member.open(f"/sittings/{way.sitting_id}", "phone-sitting-over")
     assert "Η συνεδρίαση ολοκληρώθηκε" in await way.member.text()
