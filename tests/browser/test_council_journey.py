@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from icalendar import Calendar
@@ -109,7 +110,7 @@ class Journey:
     def sitting_id(self) -> str:
         return self.sitting.rpartition("/")[2]
 
-    async def mails(self, recipient: str, word: str) -> list[tuple[Mail, Calendar]]:
+    async def mails(self, recipient: str, word: str) -> list[tuple[Mail, Any]]:
         """Return the mails with a calendar entry and `word` in the subject, in order."""
         async with self.server.service.database.read() as session:
             found = await session.scalars(
