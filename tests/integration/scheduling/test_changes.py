@@ -147,7 +147,7 @@ async def test_what_was_saved_unchanged_or_extended_is_mailed_to_nobody(backend:
 
 async def agenda_fields(at: Planned) -> dict[str, str]:
     """Return the agenda as its editor sends it."""
-    fields = {}
+    fields: dict[str, str] = {}
     async with at.server.service.database.read() as session:
         items = await list_agenda(session, (await at.sitting()).id)
     for index, item in enumerate(items):
