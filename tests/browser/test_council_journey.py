@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from icalendar import Calendar
+from playwright.async_api import FilePayload
 from sqlalchemy import select
 
 from sfu.config import MediaConfig, WorkerConfig
@@ -109,7 +111,7 @@ class Journey:
     def sitting_id(self) -> str:
         return self.sitting.rpartition("/")[2]
 
-    async def mails(self, recipient: str, word: str) -> list[tuple[Mail, Calendar]]:
+    async def mails(self, recipient: str, word: str) -> list[tuple[Mail, Any]]:
         """Return the mails with a calendar entry and `word` in the subject, in order."""
         async with self.server.service.database.read() as session:
             found = await session.scalars(
@@ -249,7 +251,7 @@ async def give_documents(way: Journey) -> None:
     clerk, page = way.clerk, way.clerk.page
     await clerk.press("a[href$='/files']", "files-empty")
     await page.select_option("#item", index=2)
-    file = {"name": "eisigisi.pdf", "mimeType": "application/pdf", "buffer": PDF}
+    file: FilePayload = {"name": "eisigisi.pdf", "mimeType": "application/pdf", "buffer": PDF}
     await page.set_input_files("#file", file)
     await clerk.press("form[enctype] button", "files")
     assert "eisigisi.pdf" in await clerk.text()
@@ -260,7 +262,7 @@ async def invite_by_file(way: Journey) -> None:
     """A list with a line that is no address: shown first, sent after a word."""
     clerk, page = way.clerk, way.clerk.page
     await clerk.press("a[href$='/invited']", "invited-empty")
-    file = {"name": "melh.csv", "mimeType": "text/csv", "buffer": PEOPLE.encode()}
+    file: FilePayload = {"name": "melh.csv", "mimeType": "text/csv", "buffer": PEOPLE.encode()}
     await page.set_input_files("#file", file)
     await clerk.press("form[enctype]:has(#file) button", "invited-preview")
     preview = await clerk.text("[aria-labelledby=preview-title]")
