@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.audit.calls import CallAudit
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
 from signaling.background import beside
@@ -37,10 +38,11 @@ from signaling.loadtest_entrance import (
 )
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
+from signaling.mute_rule import NoMuteRule
 from signaling.pages import HomeSettings, Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
-from signaling.room_session import NoMuteRule, SessionServices
+from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
 from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
@@ -123,7 +125,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     calls = _make_calls(parts)
     _add_sockets(app, settings, parts, doors, calls)
     helpdesk.add_routes(app)
-    _add_domain(app, settings, parts, renderer, doors, calls)
+    _add_domain(app, settings, parts, PageKit(renderer, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
     return app
@@ -152,7 +154,7 @@ def _make_helpdesk(settings: AppSettings, parts: AppParts, renderer: Renderer) -
 
 
 def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
-    calls = parts.audit.calls if parts.audit is not None else None
+    calls = _calls(parts.audit)
     health = Health(parts.directory, parts.registry, _metrics_guard(settings), calls)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
@@ -208,19 +210,28 @@ def _add_sockets(
     app.on_shutdown.append(say_goodbye)
 
 
-def _add_domain(
-    app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer,
-    doors: Doors, calls: KepCalls | None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class PageKit:
+    """What pages of the domain share."""
+
+    renderer: Renderer
+    doors: Doors
+    calls: KepCalls | None
+
+
+def _add_domain(app: web.Application, settings: AppSettings, parts: AppParts, kit: PageKit) -> None:
     """Add what stands on accounts: people, sittings, appointments; and the audit of calls."""
     address_of = _address_reader(settings)
     if parts.audit is not None:
-        parts.audit.add_routes(app, renderer, address_of)
+        parts.audit.add_routes(app, kit.renderer, address_of)
     if parts.accounts is not None:
-        parts.accounts.add_routes(app, renderer, address_of)
-        _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
-    if parts.keps is not None and calls is not None:
-        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
+        parts.accounts.add_routes(app, kit.renderer, address_of)
+        _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors).add_routes(
+            app
+        )
+    if parts.keps is not None and kit.calls is not None:
+        calls = _call_parts(settings, parts, kit.doors, kit.calls)
+        parts.keps.add_routes(app, kit.renderer, calls)
 
 
 def make_doors(
@@ -253,7 +264,7 @@ def _call_parts(
     return CallServiceParts(
         directory=parts.directory, doors=doors, calls=calls, clock=parts.clock,
         vault=parts.keps.accounts.vault, centre=parts.keps.make_centre(),
-        audit=parts.audit.calls if parts.audit is not None else None,
+        audit=_calls(parts.audit),
         settings=_entry_settings(settings),
     )  # fmt: skip
 
@@ -277,7 +288,7 @@ def _make_endpoint(
         directory=parts.directory,
         doors=doors,
         frames=frames,
-        audit=parts.audit.calls if parts.audit is not None else None,
+        audit=_calls(parts.audit),
     )
     return SocketEndpoint(
         lambda request, socket: SocketConnection(services, socket, request.transport),
@@ -310,6 +321,10 @@ def _make_door(
     return SocketEndpoint(
         lambda request, socket: DoorConnection(services, request, socket), settings.origins
     )
+
+
+def _calls(audit: AuditService | None) -> CallAudit | None:
+    return None if audit is None else audit.calls
 
 
 def _guards(parts: AppParts) -> list[Middleware]:

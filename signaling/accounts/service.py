@@ -30,7 +30,12 @@ from signaling.identity.attempts import Attempts
 from signaling.identity.config import IdentityConfig
 from signaling.identity.handlers import SignInPages, SignInParts
 from signaling.identity.http import ProviderHttp
-from signaling.identity.providers import make_centre, make_providers
+from signaling.identity.providers import (
+    CentreDouble,
+    development_secret,
+    make_centre,
+    make_providers,
+)
 from signaling.kep.centre import Centre
 from signaling.kep.config import CentreConfig
 from signaling.mail.config import Delivery, MailConfig
@@ -166,11 +171,11 @@ class AccountsService:
         Raises:
             SecretMissing: its password cannot be read.
         """
-        settings = self._settings
-        return make_centre(
-            config, settings.identity, settings.secrets_folder, settings.data_folder,
-            settings.development_port, self._http,
-        )  # fmt: skip
+        settings, double = self._settings, None
+        if settings.identity.development.enabled:
+            secret = development_secret(settings.data_folder)
+            double = CentreDouble(settings.development_port, secret)
+        return make_centre(config, settings.secrets_folder, double, self._http)
 
     def page_parts(self, renderer: Renderer) -> PageParts:
         """Return what pages that know who is asking are made with."""

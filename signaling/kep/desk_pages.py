@@ -24,6 +24,7 @@ TAKEABLE = frozenset(
      AppointmentState.IDENTIFYING, AppointmentState.SERVING}
 )  # fmt: skip
 """States from which the employee can enter the call."""
+NOTHING_WRONG: Mapping[str, str] = {}
 
 
 class KepDeskPages:
@@ -106,7 +107,7 @@ class KepDeskPages:
         """Show the form at the end of a call."""
         visitor = await self._accounts.visitors.require(request)
         appointment = await self._find(request, visitor)
-        return self._outcome_page(request, visitor, appointment, 200, {}, {})
+        return self._outcome_page(request, visitor, appointment)
 
     async def conclude(self, request: web.Request) -> web.Response:
         """Keep the outcome; the call is over."""
@@ -122,7 +123,9 @@ class KepDeskPages:
                     now=self._accounts.now(),
                 )  # fmt: skip
         except BadForm as mistake:
-            return self._outcome_page(request, visitor, found, 422, mistake.errors, form)
+            return self._outcome_page(
+                request, visitor, found, status=422, errors=mistake.errors, typed=form
+            )
         except WrongState:
             raise web.HTTPConflict(text="wrong_state") from None
         self._call.note_phase(found.room, AppointmentState.CONCLUDED)
@@ -155,8 +158,9 @@ class KepDeskPages:
         return row, self._parts.vault.open(row.appointment).name
 
     def _outcome_page(
-        self, request: web.Request, visitor: Visitor, appointment: Appointment, status: int,
-        errors: Mapping[str, str], typed: Mapping[str, str],
+        self, request: web.Request, visitor: Visitor, appointment: Appointment, *,
+        status: int = 200, errors: Mapping[str, str] = NOTHING_WRONG,
+        typed: Mapping[str, str] = NOTHING_WRONG,
     ) -> web.Response:  # fmt: skip
         return self._parts.pages.page(
             request, "kep_outcome.html", visitor, status=status, appointment=appointment,

@@ -50,7 +50,7 @@ async def enter(server: Server, role: Role, **token: Any) -> Client:
 async def refused(server: Server) -> dict[str, Any]:
     client = await server.connect()
     token = server.token(room=ROOM, role=Role.CITIZEN)
-    return await client.request(type="join", token=token)
+    return await client.request(type="join", token=token, encryption="on")
 
 
 async def readyz(server: Server, query: str = "") -> tuple[int, dict[str, Any]]:

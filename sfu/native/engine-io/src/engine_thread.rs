@@ -209,11 +209,8 @@ impl<C: Core> EngineThread<C> {
         self.coming.clear();
         for message in 0..messages {
             if let Some(received) = self.receiver.message(message) {
-                self.coming.push(Coming {
-                    path: path_of(socket, &received),
-                    ssrc: ssrc_of(received.contents),
-                    size_bytes: received.contents.len(),
-                });
+                self.coming
+                    .push(Coming::new(path_of(socket, &received), received.contents));
             }
         }
         self.core.prefetch(&self.coming);
@@ -350,12 +347,6 @@ fn path_of(socket: usize, received: &Received<'_>) -> Path {
         local: received.notes.local,
         remote: received.remote,
     }
-}
-
-/// RFC 3550 §5.1: bytes 8 to 11.
-fn ssrc_of(contents: &[u8]) -> u32 {
-    let bytes = contents.get(8..).and_then(|rest| rest.first_chunk());
-    bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// Ends the process if the thread panics. A worker without its engine would look alive while every call is dead; a worker
