@@ -24,7 +24,9 @@ READ_CODES = """() => Object.fromEntries([...document.querySelectorAll('.check-p
     (row) => [row.dataset.point, row.dataset.code ?? null]))"""
 FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
-NO_UDP = "--force-webrtc-ip-handling-policy=disable_non_proxied_udp"
+NO_UDP = """(() => { const Real = RTCPeerConnection; window.RTCPeerConnection = class extends Real {
+    constructor(wanted) { super({ ...wanted, iceTransportPolicy: 'relay' }); } }; })()"""
+"""A browser that may send no UDP of its own, and has no relay."""
 DENY = "--use-fake-ui-for-media-stream=deny"
 
 
@@ -51,9 +53,10 @@ async def test_a_refused_camera_and_a_blocked_path_are_named_with_a_remedy(
 ) -> None:
     async with (
         running_service(tmp_path, "check") as service,
-        running_chromium(DENY, NO_UDP) as chromium,
+        running_chromium(DENY) as chromium,
     ):
         window = await chromium.window(viewport=PHONE)
+        await window.page.context.add_init_script(NO_UDP)
         await window.open(f"{service.base}/check?lang=en")
         report = await run_check(window, hears="no")
         await look_here(window, "check-failed-phone")

@@ -186,7 +186,8 @@ async def test_nobody_else_reads_or_marks() -> None:
         await send(visitor, **MESSAGE)
         (message,) = await rows(server, ContactMessage)
         await visitor.enter(CLERK)
-        token = (await visitor.get("/contact")) and visitor.csrf
+        await visitor.get("/contact")
+        token = visitor.csrf
         for path in ("/administration/contact", "/administration/contact?show=answered"):
             assert (await visitor.get(path)).status == 404
         for message_id in (message.id, "0" * 32, "x"):

@@ -132,7 +132,8 @@ export class CheckView {
 const SHOWN = { camera: 'width', path: 'port', server: 'join_ms', quality: 'up_kbps' };
 
 /** Numbers worth showing, rounded; null if there are none. @param {Verdict} verdict */
-function numbersOf({ point, numbers }) {
+function numbersOf({ point, level, numbers }) {
+  if (point === 'path' && level === 'fail') return null;
   const needed = /** @type {Record<string, string | undefined>} */ (SHOWN)[point];
   if (needed === undefined || numbers[needed] === undefined) return null;
   const isWhole = (/** @type {string} */ name) => !name.endsWith('_percent');
