@@ -41,6 +41,10 @@ EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h."""
 DEFAULT_CONFIG = Path("configs/dev.toml")
 
+HUGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+"""For `env`: the C library asks for huge pages (`madvise`). The state of a thousand calls lies on tens of
+thousands of small ones, more than a processor remembers the addresses of."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
@@ -167,7 +171,8 @@ def _worker_spec(worker: WorkerConfig) -> ProcessSpec:
 
 def _worker_environment(worker: WorkerConfig) -> tuple[str, ...]:
     """Return what a worker is started by: it must be told how to treat memory before it runs."""
-    return ("/usr/bin/env", *ENVIRONMENT) if worker.room_class is RoomClass.KEP else ()
+    is_kep = worker.room_class is RoomClass.KEP
+    return ("/usr/bin/env", *(ENVIRONMENT if is_kep else (HUGE_PAGES,)))
 
 
 def _development_spec(config: Config) -> ProcessSpec:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 
 ENVIRONMENT = (
-    "GLIBC_TUNABLES=glibc.malloc.perturb=42:glibc.malloc.tcache_count=0",
+    "GLIBC_TUNABLES=glibc.malloc.perturb=42:glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1",
     "PYTHONMALLOC=malloc",
 )
 """What a kep worker is started with."""

@@ -30,7 +30,12 @@ from signaling.identity.attempts import Attempts
 from signaling.identity.config import IdentityConfig
 from signaling.identity.handlers import SignInPages, SignInParts
 from signaling.identity.http import ProviderHttp
-from signaling.identity.providers import make_centre, make_providers
+from signaling.identity.providers import (
+    CentreDouble,
+    development_secret,
+    make_centre,
+    make_providers,
+)
 from signaling.kep.centre import Centre
 from signaling.kep.config import CentreConfig
 from signaling.mail.config import Delivery, MailConfig
@@ -49,6 +54,7 @@ from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.reminders import Reminders
 from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
@@ -167,11 +173,11 @@ class AccountsService:
         Raises:
             SecretMissing: its password cannot be read.
         """
-        settings = self._settings
-        return make_centre(
-            config, settings.identity, settings.secrets_folder, settings.data_folder,
-            settings.development_port, self._http,
-        )  # fmt: skip
+        settings, double = self._settings, None
+        if settings.identity.development.enabled:
+            secret = development_secret(settings.data_folder)
+            double = CentreDouble(settings.development_port, secret)
+        return make_centre(config, settings.secrets_folder, double, self._http)
 
     def page_parts(self, renderer: Renderer) -> PageParts:
         """Return what pages that know who is asking are made with."""
@@ -193,6 +199,8 @@ class AccountsService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
                 tasks.create_task(self._make_reminders().run(), name="reminders")
+                overdue = Overdue(self.database, self.sittings, self._now)
+                tasks.create_task(overdue.run(), name="overdue-sittings")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:

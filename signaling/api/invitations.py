@@ -24,7 +24,7 @@ from signaling.api.table import (
     Taken,
     cut,
 )
-from signaling.scheduling.invitation_changes import find_sitting
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
 from signaling.scheduling.invitations import INVITABLE_ROLES, Invitee, list_invited
 
@@ -82,7 +82,7 @@ async def list_invitations(api: ApiParts, call: Call[NoBody, Paging]) -> Invitat
     last_id, separator, name = clean_cursor(page.after).partition("_")
     async with api.accounts.database.read() as session:
         sitting = await find_sitting(
-            session, call.visitor, call.path["sitting"], Action.INVITE_TO_SITTING
+            session, call.path["sitting"], call.visitor, Action.INVITE_TO_SITTING
         )
         rows = await list_invited(
             session, sitting.id, after=(name, last_id) if separator else None,

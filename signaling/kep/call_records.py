@@ -67,7 +67,7 @@ class CallRecords:
         move(appointment, _S.IDENTIFYING)
         record = await record_of(session, appointment.id)
         record.began_at, record.served_by = now, by
-        await self._note(session, AuditAction.BEGIN_CALL, appointment, by, now)
+        await self._note(session, AuditAction.BEGIN_CALL, appointment, by=by, now=now)
 
     async def confirm_identity(
         self, session: AsyncSession, appointment: Appointment, *, by: str, how: str,
@@ -82,7 +82,9 @@ class CallRecords:
         record = await record_of(session, appointment.id)
         record.identified_at, record.identified_how = now, how
         record.transaction_id = transaction_id
-        await self._note(session, AuditAction.CONFIRM_IDENTITY, appointment, by, now, {"how": how})
+        await self._note(
+            session, AuditAction.CONFIRM_IDENTITY, appointment, by=by, now=now, facts={"how": how}
+        )
 
     async def conclude(
         self, session: AsyncSession, appointment: Appointment, outcome: Outcome, *, by: str,
@@ -99,8 +101,8 @@ class CallRecords:
         record.next_step, record.delivery = outcome.next_step.value, outcome.delivery.value
         record.reference_number = outcome.reference_number
         await self._note(
-            session, AuditAction.CONCLUDE_CALL, appointment, by, now,
-            {"result": outcome.result.value},
+            session, AuditAction.CONCLUDE_CALL, appointment, by=by, now=now,
+            facts={"result": outcome.result.value},
         )  # fmt: skip
 
     async def abort(
@@ -116,7 +118,12 @@ class CallRecords:
         record = await record_of(session, appointment.id)
         record.ended_at, record.abort_reason = now, reason.value
         await self._note(
-            session, AuditAction.ABORT_CALL, appointment, by, now, {"reason": reason.value}
+            session,
+            AuditAction.ABORT_CALL,
+            appointment,
+            by=by,
+            now=now,
+            facts={"reason": reason.value},
         )
 
     async def note_absent(
@@ -128,10 +135,10 @@ class CallRecords:
             WrongState: they have.
         """
         move(appointment, _S.ABSENT)
-        await self._note(session, AuditAction.NOTE_ABSENT, appointment, by, now)
+        await self._note(session, AuditAction.NOTE_ABSENT, appointment, by=by, now=now)
 
     async def _note(
-        self, session: AsyncSession, action: AuditAction, appointment: Appointment, by: str,
+        self, session: AsyncSession, action: AuditAction, appointment: Appointment, *, by: str,
         now: datetime, facts: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         entry = AuditEntry(now, by, action, "appointment", appointment.id, facts=facts or {})

@@ -73,8 +73,8 @@ async def lock_day(
         added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
         if skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
             return None
-        await session.execute(added)
-        text = await session.scalar(query)
+        added_now = await session.scalar(added.returning(KepDay.day))
+        text = "{}" if added_now is not None else await session.scalar(query)
     return decode_busy(text) if text is not None else None
 
 

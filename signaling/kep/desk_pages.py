@@ -24,6 +24,7 @@ TAKEABLE = frozenset(
      AppointmentState.IDENTIFYING, AppointmentState.SERVING}
 )  # fmt: skip
 """States from which the employee can enter the call."""
+NOTHING_WRONG: Mapping[str, str] = {}
 
 
 class KepDeskPages:
@@ -46,7 +47,7 @@ class KepDeskPages:
         app.router.add_get(one + "/form", self.form)
 
     async def day(self, request: web.Request) -> web.Response:
-        """Show today's appointments: one's own, and those of the colleagues."""
+        """Show today's appointments: one's own, and those of the colleagues; `?part`: only them."""
         visitor = await self._accounts.visitors.require(request)
         async with self._accounts.database.read() as session:
             kep, employee = await self._place(session, visitor)
@@ -59,8 +60,9 @@ class KepDeskPages:
         if employee is not None:
             self._call.queue.note_seen(employee.id)
         own = [row for row in rows if employee is not None and row.employee.id == employee.id]
+        name = "kep_desk_part.html" if "part" in request.query else "kep_desk.html"
         return self._parts.pages.page(
-            request, "kep_desk.html", visitor, kep=kep, own=[self._shown(row) for row in own],
+            request, name, visitor, kep=kep, own=[self._shown(row) for row in own],
             others=[self._shown(row) for row in rows if row not in own],
             next_id=_next_of(own), waiting=waiting, now=self._accounts.now(),
             message=self._call.queue.message_of(employee.id) if employee is not None else "",
@@ -84,8 +86,11 @@ class KepDeskPages:
         appointment = await self._find(request, visitor)
         if AppointmentState(appointment.state) not in TAKEABLE:
             raise web.HTTPConflict(text="wrong_state")
-        self._call.rooms.take_in(appointment, visitor.actor.person_id)
-        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter")
+        try:
+            self._call.rooms.take_in(appointment, visitor.actor.person_id)
+        except WrongState:
+            raise web.HTTPConflict(text="taken") from None
+        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter#taken")
 
     async def note_absent(self, request: web.Request) -> web.Response:
         """The citizen has not come."""
@@ -106,7 +111,7 @@ class KepDeskPages:
         """Show the form at the end of a call."""
         visitor = await self._accounts.visitors.require(request)
         appointment = await self._find(request, visitor)
-        return self._outcome_page(request, visitor, appointment, 200, {}, {})
+        return self._outcome_page(request, visitor, appointment)
 
     async def conclude(self, request: web.Request) -> web.Response:
         """Keep the outcome; the call is over."""
@@ -122,7 +127,9 @@ class KepDeskPages:
                     now=self._accounts.now(),
                 )  # fmt: skip
         except BadForm as mistake:
-            return self._outcome_page(request, visitor, found, 422, mistake.errors, form)
+            return self._outcome_page(
+                request, visitor, found, status=422, errors=mistake.errors, typed=form
+            )
         except WrongState:
             raise web.HTTPConflict(text="wrong_state") from None
         self._call.note_phase(found.room, AppointmentState.CONCLUDED)
@@ -155,8 +162,9 @@ class KepDeskPages:
         return row, self._parts.vault.open(row.appointment).name
 
     def _outcome_page(
-        self, request: web.Request, visitor: Visitor, appointment: Appointment, status: int,
-        errors: Mapping[str, str], typed: Mapping[str, str],
+        self, request: web.Request, visitor: Visitor, appointment: Appointment, *,
+        status: int = 200, errors: Mapping[str, str] = NOTHING_WRONG,
+        typed: Mapping[str, str] = NOTHING_WRONG,
     ) -> web.Response:  # fmt: skip
         return self._parts.pages.page(
             request, "kep_outcome.html", visitor, status=status, appointment=appointment,

@@ -29,7 +29,7 @@ from signaling.storage.models import Appointment, KepEmployee, KepService
 
 MAX_CANDIDATES_TRIED = 40
 """LIMIT: employees tried for one booking; beyond it the time counts as gone."""
-MAX_COMPARED = 60
+MAX_COMPARED = 20
 """LIMIT: employees with equally few minutes who are compared by when they were last asked."""
 AHEAD = (
     AppointmentState.BOOKED,

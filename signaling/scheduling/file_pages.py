@@ -12,6 +12,7 @@ from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.files import (
     MAX_FILE_BYTES,
     MEDIA_TYPES,
@@ -20,7 +21,6 @@ from signaling.scheduling.files import (
     check_document,
     list_files,
 )
-from signaling.scheduling.invitation_changes import find_sitting
 from signaling.scheduling.scanner import Scanner, ScannerUnavailable
 from signaling.storage.models import AgendaFile, AgendaItem, Sitting
 
@@ -52,7 +52,7 @@ class FilePages:
         accounts = self._accounts
         async with accounts.database.read() as session:  # before 20 MB are read for nothing
             visitor = await accounts.visitors.require(request)
-            await find_sitting(session, visitor, request.match_info["id"], Action.MANAGE_SITTING)
+            await find_sitting(session, request.match_info["id"], visitor, Action.MANAGE_SITTING)
         visitor, upload = await accounts.visitors.read_upload(
             request, max_file_bytes=MAX_FILE_BYTES
         )
@@ -66,7 +66,7 @@ class FilePages:
                 raise FileRefused("file_infected")
             async with accounts.database.write() as session:
                 sitting = await find_sitting(
-                    session, visitor, request.match_info["id"], Action.MANAGE_SITTING
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
                 )
                 kept = await add_file(
                     session, sitting, document, by=visitor.actor.person_id, now=accounts.now(),
@@ -88,7 +88,7 @@ class FilePages:
         accounts.take_turn(visitor)
         async with accounts.database.write() as session:
             sitting = await find_sitting(
-                session, visitor, request.match_info["id"], Action.MANAGE_SITTING
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
             )
             file = await session.get(AgendaFile, request.match_info["file"])
             if file is None or file.sitting_id != sitting.id:
@@ -102,7 +102,7 @@ class FilePages:
     ) -> web.Response:
         async with self._accounts.database.read() as session:
             sitting = await find_sitting(
-                session, visitor, request.match_info["id"], Action.MANAGE_SITTING
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
             )
             files = await list_files(session, sitting.id)
             items = list(

@@ -3,7 +3,7 @@ the API call it (R10, R22, R27)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +12,7 @@ from signaling.accounts.parts import AccountParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.invitation_mails import InvitationMails, Occasion, load_facts
 from signaling.scheduling.invitations import (
     InvitationLinks,
@@ -19,7 +20,6 @@ from signaling.scheduling.invitations import (
     invite,
     invitees_of_members,
 )
-from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
 from signaling.storage.models import Invitation, Sitting
 
@@ -41,7 +41,7 @@ class InvitationChanges:
     async def members_of(self, visitor: Visitor, sitting_id: str) -> Sequence[Invitee]:
         """Return everybody of the collective body that sits."""
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, sitting_id, Action.INVITE_TO_SITTING)
+            sitting = await find_sitting(session, sitting_id, visitor, Action.INVITE_TO_SITTING)
             if sitting.collective_body_id is None:
                 raise web.HTTPNotFound()
             return await invitees_of_members(session, sitting.collective_body_id)
@@ -54,7 +54,7 @@ class InvitationChanges:
         """
         accounts = self._accounts
         async with accounts.database.write() as session:
-            sitting = await find_sitting(session, visitor, sitting_id, Action.INVITE_TO_SITTING)
+            sitting = await find_sitting(session, sitting_id, visitor, Action.INVITE_TO_SITTING)
             _check_open(sitting)
             added = await invite(
                 session, sitting, invitees, by=visitor.actor.person_id, links=self._links,
@@ -90,7 +90,7 @@ class InvitationChanges:
     async def _find(
         self, session: AsyncSession, visitor: Visitor, sitting_id: str, invitation_id: str
     ) -> tuple[Sitting, Invitation]:
-        sitting = await find_sitting(session, visitor, sitting_id, Action.INVITE_TO_SITTING)
+        sitting = await find_sitting(session, sitting_id, visitor, Action.INVITE_TO_SITTING)
         _check_open(sitting)
         invitation = await session.get(Invitation, invitation_id)
         if invitation is None or invitation.sitting_id != sitting.id:
@@ -107,21 +107,6 @@ class InvitationChanges:
             facts=facts or {},
         )  # fmt: skip
         await self._accounts.trail.record(session, entry)
-
-
-async def find_sitting(
-    session: AsyncSession, visitor: Visitor, sitting_id: str, action: Action,
-    invited: Iterable[str] = (),
-) -> Sitting:  # fmt: skip
-    """Return the sitting if the visitor has the right.
-
-    Raises:
-        HTTPNotFound: there is none, or they have not: both answer alike.
-    """
-    sitting = await session.get(Sitting, sitting_id)
-    if sitting is None or not visitor.may(action, target_of(sitting, invited)):
-        raise web.HTTPNotFound()
-    return sitting
 
 
 def _check_open(sitting: Sitting) -> None:

@@ -10,7 +10,8 @@ from aiohttp import web
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
-from signaling.scheduling.invitation_changes import InvitationChanges, find_sitting
+from signaling.scheduling.desk_parts import find_sitting
+from signaling.scheduling.invitation_changes import InvitationChanges
 from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
 from signaling.scheduling.invitations import (
     INVITABLE_ROLES,
@@ -144,7 +145,7 @@ class InvitationPages:
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
             sitting = await find_sitting(
-                session, visitor, request.match_info["id"], Action.INVITE_TO_SITTING
+                session, request.match_info["id"], visitor, Action.INVITE_TO_SITTING
             )
             rows = await list_invited(
                 session, sitting.id, after=_parse_after(request), limit=PAGE_SIZE + 1

@@ -160,18 +160,15 @@ def _rows() -> Select[*tuple[Any, ...]]:
 
 
 async def _read(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Sequence[SittingRow]:
-    return [
-        SittingRow(
-            **{
-                **row,
-                "kind": SittingKind(row["kind"]),
-                "state": SittingState(row["state"]),
-                "unit_name": row["unit_name"] or "",
-                "collective_body_name": row["collective_body_name"] or "",
-            }
-        )
-        for row in (await session.execute(query)).mappings()
-    ]
+    return [_row(*row) for row in await session.execute(query)]
+
+
+def _row(*columns: Any) -> SittingRow:
+    # In the order of `_rows`, which is that of the fields: a month has hundreds of them.
+    row_id, title, kind, mode, state, *plain, unit_name, collective_body_name = columns
+    names = (unit_name or "", collective_body_name or "")
+    values = (row_id, title, SittingKind(kind), mode, SittingState(state), *plain, *names)
+    return SittingRow(*values)
 
 
 def _bounded(body_ids: Collection[str]) -> list[str]:

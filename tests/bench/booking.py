@@ -31,7 +31,7 @@ KEPS, EMPLOYEES_A_KEP, EMPLOYEES = 180, 5, 870
 DAYS = 60
 CITIZENS = 2000
 SEARCHES = 60
-ARRIVAL_S = 30.0
+ARRIVAL_S = 60.0
 """In how long a time the citizens come: within the first moments after 08:00."""
 
 

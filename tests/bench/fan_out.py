@@ -38,9 +38,7 @@ def measure_fan_out(progress: Callable[[str], None]) -> dict[str, Figure]:
             f"{LOW_FRAMES_PER_SECOND}/s {low[-1]:.0f}, AES-CM {counter[-1]:.0f} ns a packet"
         )
     limit, cost, cost_low, cost_counter = (median(each) for each in (raw, gcm, low, counter))
-    how = (
-        f"1 → {VIEWERS}, {PACKET_BYTES}-byte packets, {FRAMES_PER_SECOND} frames/s, real sockets"
-    )
+    how = f"1 → {VIEWERS}, {PACKET_BYTES}-byte packets, {FRAMES_PER_SECOND} frames/s, real sockets"
     return {
         "fan_out_raw_limit": Figure(
             round(limit), "ns/packet", None, "CPU to encrypt (AES-GCM) and send only, same batching"

@@ -6,6 +6,9 @@ Every state is kept as a picture in var/screenshots/door and looked at by axe-co
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,14 @@ import pytest
 from tests.support.accounts_server import VisitorClient
 from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
 from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
-from tests.support.door_server import CHAIR, ELENI, ELENI_NAME, GIORGOS, running_media_door
+from tests.support.door_server import (
+    CHAIR,
+    ELENI,
+    ELENI_NAME,
+    GIORGOS,
+    DoorServer,
+    running_media_door,
+)
 from tests.support.participant import Participant, see_and_hear_each_other
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
@@ -38,9 +48,9 @@ async def window_of(
     return window
 
 
-async def look(window: ChromiumWindow, picture: str) -> None:
+async def look(window: ChromiumWindow, picture: str, pictures: Path = PICTURES) -> None:
     """Keep a picture; nothing may scroll sideways or be inaccessible."""
-    await window.screenshot(PICTURES / f"{picture}.png")
+    await window.screenshot(pictures / f"{picture}.png")
     axe = await asyncio.to_thread(AXE.read_text, encoding="utf-8")
     await window.page.evaluate(f"() => {{ {axe} }}")
     found: list[str] = await window.page.evaluate(FIND_VIOLATIONS)
@@ -72,9 +82,27 @@ async def has_text(window: ChromiumWindow, selector: str, text: str) -> None:
     await eventually(shown, lambda seen: text in seen, f"{text} in {selector}")
 
 
-async def test_a_member_knocks_and_the_chair_admits(tmp_path: Path) -> None:
+@dataclass
+class Scene:
+    """A sitting, and who takes part in which window."""
+
+    server: DoorServer
+    chromium: Chromium
+    phone: ChromiumWindow
+    """Of the councillor."""
+    desktop: ChromiumWindow
+    """Of the chair."""
+    coordinator: VisitorClient
+
+    @property
+    def address(self) -> str:
+        return self.server.accounts.url + self.server.path
+
+
+@contextlib.asynccontextmanager
+async def scene(folder: Path) -> AsyncIterator[Scene]:
     async with (
-        running_media_door(tmp_path, "0.0.0.0") as server,
+        running_media_door(folder, "0.0.0.0") as server,
         server.accounts.visitor() as first,
         server.accounts.visitor() as second,
         server.accounts.visitor() as third,
@@ -82,7 +110,7 @@ async def test_a_member_knocks_and_the_chair_admits(tmp_path: Path) -> None:
     ):
         await server.person(first, CHAIR)
         await server.person(second, ELENI)
-        coordinator = await server.person(third, GIORGOS)
+        await server.person(third, GIORGOS)
         await server.make_coordinator(GIORGOS)
         await server.add_sitting(admits_guests=True)
         await server.invite(CHAIR, "chair")
@@ -90,67 +118,89 @@ async def test_a_member_knocks_and_the_chair_admits(tmp_path: Path) -> None:
         url = server.accounts.url
         phone = await window_of(chromium, url, second, PHONE)
         desktop = await window_of(chromium, url, first, DESKTOP)
+        yield Scene(server, chromium, phone, desktop, third)
+        assert problems(phone, desktop) == []
 
-        await phone.open(url + server.path)
-        await Participant(phone, "").wait_for_lobby()
-        await look(phone, "lobby-phone")
-        await phone.page.click(".lobby-join")
-        await has_text(phone, ".waiting-state", "δεν έχει συνδεθεί ακόμη")
-        await look(phone, "waiting-phone")
 
-        await desktop.open(url + server.path)
-        await press_join(desktop)
-        chair = await inside(desktop, "Πρόεδρος")
-        await has_text(desktop, "#notices", ELENI_NAME)
-        await has_text(phone, ".waiting-state", "ειδοποιήθηκε")
-        assert await phone.page.evaluate("synedrion.peerConnection") is None
-        assert await desktop.page.inner_text(".control-waiting .control-badge") == "1"
-        await desktop.page.click(".control-waiting")
-        await has_text(desktop, ".panel-waiting .person-name", ELENI_NAME)
-        await look(desktop, "panel-desktop")
-        await desktop.page.focus(".knock-button")
-        await desktop.page.keyboard.press("Enter")
-
-        eleni = await inside(phone, ELENI_NAME)
+async def test_a_member_knocks_and_the_chair_admits(tmp_path: Path) -> None:
+    async with scene(tmp_path) as sitting:
+        chair, eleni = await knock_and_admit(sitting)
+        await see_and_hear_each_other([chair, eleni])
+        await move_back(sitting)
+        await refuse_a_guest(sitting)
+        await sitting.desktop.page.click(f"[aria-label='Αποδοχή: {ELENI_NAME}']")
+        eleni = await inside(sitting.phone, ELENI_NAME)
         await see_and_hear_each_other([chair, eleni])
 
-        await desktop.page.click(".control-participants")
-        await desktop.page.click(".person-more:visible")
-        await desktop.page.click("text=Μεταφορά στην αίθουσα αναμονής")
-        await has_text(phone, ".waiting-notice", "Μεταφερθήκατε")
-        await look(phone, "moved-back-phone")
 
-        guest = await window_of(chromium, url, None, PHONE)
-        await guest.open(url + server.path)
-        await Participant(guest, "").wait_for_lobby()
-        await look(guest, "guest-phone")
-        await guest.page.fill("#name", "Σοφία Παπαδοπούλου")
-        await guest.page.click(".lobby-join")
-        await desktop.page.click(".control-waiting")
-        await has_text(desktop, ".panel-waiting .people", "Σοφία")
-        await look(desktop, "panel-two-desktop")
-        live = await window_of(chromium, url, coordinator.visitor, DESKTOP)
-        await live.open(f"{url}/desk/sittings/{server.sitting_id}/live")
-        await has_text(live, "#live", "Σοφία")
-        await look(live, "live-desktop")
-        await desktop.resize(PHONE)
-        await look(desktop, "panel-two-phone")
-        await desktop.page.click(".panel-waiting .panel-close")
-        await look(desktop, "room-phone")
-        await desktop.page.click(".control-waiting")
-        await desktop.resize(DESKTOP)
-        await desktop.page.click("[aria-label='Απόρριψη: Σοφία Παπαδοπούλου']")
-        await desktop.page.fill("#dialog-input", "Ζητήστε πρόσκληση")
-        await look(desktop, "refuse-desktop")
-        await desktop.page.keyboard.press("Tab")
-        await desktop.page.keyboard.press("Enter")
-        await has_text(guest, ".govgr-error-summary", "Ζητήστε πρόσκληση")
-        await look(guest, "refused-phone")
+async def knock_and_admit(sitting: Scene) -> tuple[Participant, Participant]:
+    phone, desktop = sitting.phone, sitting.desktop
+    await phone.open(sitting.address)
+    await Participant(phone, "").wait_for_lobby()
+    await look(phone, "lobby-phone")
+    await phone.page.click(".lobby-join")
+    await has_text(phone, ".waiting-state", "δεν έχει συνδεθεί ακόμη")
+    await look(phone, "waiting-phone")
 
-        await desktop.page.click(f"[aria-label='Αποδοχή: {ELENI_NAME}']")
-        eleni = await inside(phone, ELENI_NAME)
-        await see_and_hear_each_other([chair, eleni])
-        assert problems(phone, desktop, guest, live) == []
+    await desktop.open(sitting.address)
+    await press_join(desktop)
+    chair = await inside(desktop, "Πρόεδρος")
+    await has_text(desktop, "#notices", ELENI_NAME)
+    await has_text(phone, ".waiting-state", "ειδοποιήθηκε")
+    assert await phone.page.evaluate("synedrion.peerConnection") is None
+    assert await desktop.page.inner_text(".control-waiting .control-badge") == "1"
+    await desktop.page.click(".control-waiting")
+    await has_text(desktop, ".panel-waiting .person-name", ELENI_NAME)
+    await look(desktop, "panel-desktop")
+    await desktop.page.focus(".knock-button")
+    await desktop.page.keyboard.press("Enter")
+    return chair, await inside(phone, ELENI_NAME)
+
+
+async def move_back(sitting: Scene) -> None:
+    page = sitting.desktop.page
+    await page.click(".control-participants")
+    await page.click(".person-more:visible")
+    await page.click("text=Μεταφορά στην αίθουσα αναμονής")
+    await has_text(sitting.phone, ".waiting-notice", "Μεταφερθήκατε")
+    await look(sitting.phone, "moved-back-phone")
+
+
+async def refuse_a_guest(sitting: Scene) -> None:
+    desktop, url = sitting.desktop, sitting.server.accounts.url
+    guest = await window_of(sitting.chromium, url, None, PHONE)
+    await guest.open(sitting.address)
+    await Participant(guest, "").wait_for_lobby()
+    await look(guest, "guest-phone")
+    await guest.page.fill("#name", "Σοφία Παπαδοπούλου")
+    await guest.page.click(".lobby-join")
+    await desktop.page.click(".control-waiting")
+    await has_text(desktop, ".panel-waiting .people", "Σοφία")
+    await look(desktop, "panel-two-desktop")
+    await watch_live(sitting)
+    await desktop.resize(PHONE)
+    await look(desktop, "panel-two-phone")
+    await desktop.page.click(".panel-waiting .panel-close")
+    await look(desktop, "room-phone")
+    await desktop.page.click(".control-waiting")
+    await desktop.resize(DESKTOP)
+    await desktop.page.click("[aria-label='Απόρριψη: Σοφία Παπαδοπούλου']")
+    await desktop.page.fill("#dialog-input", "Ζητήστε πρόσκληση")
+    await look(desktop, "refuse-desktop")
+    await desktop.page.keyboard.press("Tab")
+    await desktop.page.keyboard.press("Enter")
+    await has_text(guest, ".govgr-error-summary", "Ζητήστε πρόσκληση")
+    await look(guest, "refused-phone")
+    assert problems(guest) == []
+
+
+async def watch_live(sitting: Scene) -> None:
+    url = sitting.server.accounts.url
+    live = await window_of(sitting.chromium, url, sitting.coordinator, DESKTOP)
+    await live.open(f"{url}/desk/sittings/{sitting.server.sitting_id}/live")
+    await has_text(live, "#live", "Σοφία")
+    await look(live, "live-desktop")
+    assert problems(live) == []
 
 
 def problems(*windows: ChromiumWindow) -> list[Any]:

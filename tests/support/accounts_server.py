@@ -214,7 +214,9 @@ async def running_accounts(
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         await audit.writer.wait_open()
         directory = await _start_directory(stack, workers, audit)
-        await _serve(stack, _make_app(service, keps, audit, url, directory, clock), port)
+        await _serve(
+            stack, _make_app(service, keps, audit, url=url, directory=directory, clock=clock), port
+        )
         if wait:
             async with asyncio.timeout(20):
                 await keps.is_ready.wait()
@@ -241,7 +243,7 @@ async def _start_directory(
 
 
 def _make_app(
-    service: AccountsService, keps: KepsService, audit: AuditService, url: str,
+    service: AccountsService, keps: KepsService, audit: AuditService, *, url: str,
     directory: RoomDirectory, clock: ShiftedClock,
 ) -> web.Application:  # fmt: skip
     registry = CollectorRegistry()

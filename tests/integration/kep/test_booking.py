@@ -14,11 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from signaling.kep.booking import TooManyAppointments
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import decode_busy
+from signaling.kep.day_records import decode_busy, recount
 from signaling.kep.day_steps import bits, day_of, midnight_step
 from signaling.kep.personal import Needs
 from signaling.kep.placing import NotOffered, OwnOverlap, SlotGone
-from signaling.kep.plans import Wanted, tell_changed
+from signaling.kep.plans import Wanted, load_plans, tell_changed
 from signaling.kep.search import Search, local_time
 from signaling.kep.states import WrongState
 from signaling.kep.values import AppointmentState, SpecialRequirement, Theme
@@ -30,6 +30,7 @@ from signaling.storage.models import (
     KepDay,
     KepEmployee,
     KepShift,
+    KepSpecialDay,
     Mail,
 )
 from tests.support.databases import BACKENDS
@@ -321,3 +322,37 @@ async def test_constraint_holds_when_the_day_row_lies(
         with pytest.raises(SlotGone):
             await world.booking.book(world.order(people[2], at(8)))
         assert len(await world.steps()) == 12 and len(await world.appointments()) == 2
+
+
+async def test_free_days_are_those_with_free_hours(backend: str, tmp_path: Path) -> None:
+    """The quick answer for all days agrees with the exact one for each, also after changes."""
+    config = KepConfig(horizon_days=10, max_open_per_person=1000)
+    async with kep_world(backend, tmp_path, keps=3, employees=2, config=config) as world:
+        anna, *people = await world.citizens(40)
+        tuesday = MONDAY + timedelta(days=1)
+        for number, each in enumerate(people):  # one ΚΕΠ is full on Monday
+            step = at(8 + number // 2 // 2, number // 2 % 2 * 30)
+            if number < 26:
+                await world.booking.book(world.order(each, step, kep_id=world.keps[1]))
+        await world.booking.book(world.order(anna, at(8, day=tuesday), kep_id=world.keps[0]))
+        assert await _free_days(world, kep_id=world.keps[1]) == 6  # of seven working days
+        assert await _free_days(world) == 7
+        async with world.database.write() as session:
+            closed = KepSpecialDay(kep_id=world.keps[0], day=tuesday, opens_min=480, closes_min=540)
+            session.add(closed)
+            await session.flush()
+            plans = await load_plans(session, config, 0)
+            await recount(session, plans, world.keps[0], MONDAY)
+            await tell_changed(session)
+        assert await _free_days(world, kep_id=world.keps[0]) == 7
+
+
+async def _free_days(world: World, kep_id: str | None = None) -> int:
+    async with world.database.read() as session:
+        plans = await world.plans.get(session)
+        for theme in (Theme.DISABILITY, Theme.INFORMATION):
+            search = Search(plans, Wanted(theme, kep_id=kep_id), world.config, world.clock())
+            days = await search.days(session)
+            for each in days:
+                assert each.is_free is bool(await search.times(session, each.day)), each
+    return sum(each.is_free for each in days)

@@ -28,7 +28,7 @@ def refused_entry(world: World) -> Socket:
     socket = world.socket()
     socket.holds_calls = True
     token = world.token(room=KEP_ROOM.room, role=Role.CITIZEN)
-    socket.send(type="join", id=1, token=token)
+    socket.send(type="join", id=1, token=token, encryption="on")
     socket.apply(socket.session.handle_call_result(not_audited("disk full"), world.clock()))
     return socket
 

@@ -210,7 +210,7 @@ impl Client {
         writer.push(2, &self.transport_number.to_be_bytes());
         if mid == b"a" {
             // RFC 6464: voice at −30 dBov.
-            writer.push(LEVEL_EXTENSION, &[0x80 | 30]);
+            writer.push(LEVEL_EXTENSION, &[0x80 + 30]);
         }
         writer.finish();
         self.transport_number = self.transport_number.wrapping_add(1);

@@ -20,6 +20,18 @@ pub struct Coming {
     pub size_bytes: usize,
 }
 
+impl Coming {
+    /// For a datagram, still encrypted: the fixed header is clear (RFC 3550 §5.1).
+    pub fn new(path: Path, datagram: &[u8]) -> Self {
+        let ssrc = datagram.get(8..).and_then(|rest| rest.first_chunk());
+        Self {
+            path,
+            ssrc: ssrc.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
+            size_bytes: datagram.len(),
+        }
+    }
+}
+
 /// LIMIT: datagrams of which something is loaded at once: what they need fits the second-level cache (5 KiB each).
 pub const MAX_COMING: usize = 32;
 /// LIMIT: of the listeners of one track, so many are loaded before its packet is served; `fan_out` loads the rest on the way.
@@ -92,12 +104,7 @@ impl Engine {
         Some((entry, binding.encoding))
     }
 
-    fn for_first_listeners(
-        &self,
-        entry: &TrackEntry,
-        encoding: u8,
-        step: impl Fn(&Participant, u16),
-    ) {
+    fn for_first_listeners(&self, entry: &TrackEntry, encoding: u8, step: Step) {
         let listeners = entry.listeners.get(usize::from(encoding));
         for listener in listeners.into_iter().flatten().take(FIRST_LISTENERS) {
             if let Some(participant) = self.participants.get(listener.participant) {
@@ -107,9 +114,12 @@ impl Engine {
     }
 }
 
+/// Loads one step of what sending to a subscription, by its index, needs.
+type Step = fn(&Participant, u16);
+
 /// Load for the listeners ahead of the one at `index`, each the step whose turn it is.
 pub(crate) fn prefetch_ahead(participants: &Participants, listeners: &[Listener], index: usize) {
-    let steps: [(usize, fn(&Participant, u16)); 3] = [
+    let steps: [(usize, Step); 3] = [
         (LISTENERS_AHEAD, Participant::prefetch_sending_of),
         (LISTENERS_AHEAD * 2 / 3, Participant::prefetch_subscription),
         (LISTENERS_AHEAD / 3, Participant::prefetch_stream),

@@ -66,6 +66,9 @@ impl SentPackets {
 
     /// Load where the next packet will be noted, and the oldest, which may give way.
     pub(crate) fn prefetch(&self) {
+        if self.slots.is_empty() {
+            return;
+        }
         for number in [self.next, self.start] {
             if let Some(slot) = self.slots.get(self.slot(number)) {
                 prefetch::prefetch(slot);

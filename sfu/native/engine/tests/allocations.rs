@@ -81,6 +81,7 @@ fn forwarding_to_fifty_viewers_allocates_nothing() {
         let now = harness.now;
         let engine = &mut harness.engine;
         let count = allocations(|| {
+            engine.prefetch(&[engine::Coming::new(path, &datagram)]);
             engine.handle_datagram(now, path, &mut datagram);
             sent += engine
                 .transmits()

@@ -56,7 +56,7 @@ fn main() {
         for chunk in waiting.chunks(MAX_COMING) {
             let coming: Vec<_> = chunk
                 .iter()
-                .map(|(path, datagram)| coming(*path, datagram))
+                .map(|(path, datagram)| Coming::new(*path, datagram))
                 .collect();
             engine.prefetch(&coming);
         }
@@ -84,15 +84,6 @@ fn main() {
          \"sent\": {sent}, \"nanoseconds_per_packet\": {:.0}}}",
         spent.as_nanos() as f64 / received as f64
     );
-}
-
-fn coming(path: Path, datagram: &[u8]) -> Coming {
-    let ssrc = datagram.get(8..12).and_then(|bytes| bytes.first_chunk());
-    Coming {
-        path,
-        ssrc: ssrc.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
-        size_bytes: datagram.len(),
-    }
 }
 
 fn path(index: usize) -> Path {

@@ -93,8 +93,8 @@ fn play(clients: &mut [(Client, UdpSocket)], cycle: &[(Duration, usize, Sending)
                 if left.is_zero() {
                     break;
                 }
-                if left > SHORTEST_SLEEP {
-                    sleep(left - SHORTEST_SLEEP);
+                if let Some(long) = left.checked_sub(SHORTEST_SLEEP) {
+                    sleep(long);
                 }
             }
             for packet in packets {

@@ -7,7 +7,7 @@ pub(crate) mod browser;
 use engine::command::SrtpKeys;
 use engine::ids::{Kind, ParticipantId, RoomId};
 use engine::media_config::{CodecConfig, PublishConfig, SubscribeConfig};
-use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
+use engine::{Coming, Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
 use netem::{Link, LinkConfig};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash};
@@ -375,12 +375,15 @@ impl Harness {
         if let Some(capture) = self.capture.as_mut().filter(|_| is_rtp) {
             capture.push(datagram.clone());
         }
+        self.engine.prefetch(&[Coming::new(path, &datagram)]);
         self.engine.handle_datagram(self.now, path, &mut datagram);
         self.drain();
     }
 
     /// Hand in a datagram and collect what comes of it, past any link.
     pub(crate) fn hand_in_quietly(&mut self, path: Path, datagram: &mut [u8]) {
+        // Whatever comes, looking ahead does no harm.
+        self.engine.prefetch(&[Coming::new(path, datagram)]);
         self.engine.handle_datagram(self.now, path, datagram);
         self.drain();
     }
