@@ -65,31 +65,34 @@ async def actions_of(server: AccountsServer) -> list[str]:
         return [each.action for each in rows]
 
 
+async def make_council(head: ApiClient, body: str) -> str:
+    """Make a council of three, and return its id."""
+    made = await head.post(
+        "/collective-bodies",
+        {"place": f"b:{body}", "name": "Δημοτικό Συμβούλιο", "kind": "council"},
+    )
+    assert made.status == 201, made
+    council = f"/collective-bodies/{made.value['id']}"
+    imported = await head.post(
+        council + "/members/import",
+        {"csv": "Άννα Άλφα;anna@dimos.gr;πρόεδρος\nΒήτα;beta@dimos.gr;\nχωρίς διεύθυνση;;"},
+    )
+    assert (imported.value["added"], len(imported.value["unused"])) == (2, 1)
+    seat = await head.post(council + "/members", {"name": "Πολίτης", "email": "citizen@dimos.gr"})
+    assert seat.status == 201
+    listed = await head.get(council + "/members", limit=2)
+    assert [each["office"] for each in listed.value["items"]] == ["chair", "member"]
+    rest = await head.get(council + "/members", limit=2, after=listed.value["next"])
+    assert (len(rest.value["items"]), rest.value["next"]) == (1, None)
+    return str(made.value["id"])
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_sitting_from_collective_body_to_its_cancellation(backend: str) -> None:
     async with cast(backend) as people:
         head = people.head
-        made = await head.post(
-            "/collective-bodies",
-            {"place": f"b:{people.body}", "name": "Δημοτικό Συμβούλιο", "kind": "council"},
-        )
-        assert made.status == 201, made
-        council = f"/collective-bodies/{made.value['id']}"
-        imported = await head.post(
-            council + "/members/import",
-            {"csv": "Άννα Άλφα;anna@dimos.gr;πρόεδρος\nΒήτα;beta@dimos.gr;\nχωρίς διεύθυνση;;"},
-        )
-        assert (imported.value["added"], len(imported.value["unused"])) == (2, 1)
-        seat = await head.post(
-            council + "/members", {"name": "Πολίτης", "email": "citizen@dimos.gr"}
-        )
-        assert seat.status == 201
-        listed = await head.get(council + "/members", limit=2)
-        assert [each["office"] for each in listed.value["items"]] == ["chair", "member"]
-        rest = await head.get(council + "/members", limit=2, after=listed.value["next"])
-        assert (len(rest.value["items"]), rest.value["next"]) == (1, None)
-
-        fields = sitting_on(f"c:{made.value['id']}", agenda=[{"title": "Προϋπολογισμός"}])
+        council = await make_council(head, people.body)
+        fields = sitting_on(f"c:{council}", agenda=[{"title": "Προϋπολογισμός"}])
         sitting = await head.post("/sittings", fields)
         assert sitting.status == 201, sitting
         path = f"/sittings/{sitting.value['id']}"
@@ -196,6 +199,37 @@ async def test_what_does_not_fit_is_refused_with_the_next_time_that_does() -> No
         assert (await people.head.get("/capacity", day=day)).status == 404
 
 
+def calls_about(body: dict[str, object], number: int) -> list[tuple[str, str, object]]:
+    """Return one call of everything that has an id in its address."""
+    version = {"version": number}
+    person = {"name": "Β", "email": "b@dimos.gr"}
+    return [
+        ("GET", "/bodies/{body}", None),
+        ("PATCH", "/bodies/{body}", {"version": 1, "name": "Ξ"}),
+        ("GET", "/bodies/{body}/units", None),
+        ("POST", "/bodies/{body}/units", {"name": "Ξ"}),
+        ("PATCH", "/bodies/{body}/units/{unit}", {"version": 1, "name": "Ξ"}),
+        ("GET", "/collective-bodies/{council}", None),
+        ("PATCH", "/collective-bodies/{council}", {"version": 1, "is_active": False}),
+        ("GET", "/collective-bodies/{council}/members", None),
+        ("POST", "/collective-bodies/{council}/members", person),
+        ("PUT", "/collective-bodies/{council}/members/{seat}", person),
+        ("POST", "/collective-bodies/{council}/members/{seat}/end", None),
+        ("POST", "/collective-bodies/{council}/members/import", {"csv": "Α;z@dimos.gr"}),
+        ("GET", "/sittings/{sitting}", None),
+        ("PUT", "/sittings/{sitting}", body | version),
+        ("POST", "/sittings/{sitting}/cancel", version | {"reason": "ξένο"}),
+        ("POST", "/sittings/{sitting}/extend", version | {"minutes": 15}),
+        ("POST", "/sittings/{sitting}/end", version),
+        ("PUT", "/sittings/{sitting}/agenda", version | {"items": []}),
+        ("GET", "/sittings/{sitting}/invitations", None),
+        ("POST", "/sittings/{sitting}/invitations", {"people": [person]}),
+        ("POST", "/sittings/{sitting}/invitations/members", None),
+        ("POST", "/sittings/{sitting}/invitations/{invitation}/revoke", None),
+        ("POST", "/sittings/{sitting}/invitations/{invitation}/resend", None),
+    ]
+
+
 async def test_foreign_ids_answer_exactly_like_random_ones() -> None:
     async with cast() as people:
         head, other = people.head, people.other
@@ -218,33 +252,7 @@ async def test_foreign_ids_answer_exactly_like_random_ones() -> None:
             )
         ).value["id"]
         unit = (await head.post(f"/bodies/{people.body}/units", {"name": "Μονάδα"})).value["id"]
-        version = {"version": sitting["version"]}
-        person = {"name": "Β", "email": "b@dimos.gr"}
-        calls = [
-            ("GET", "/bodies/{body}", None),
-            ("PATCH", "/bodies/{body}", {"version": 1, "name": "Ξ"}),
-            ("GET", "/bodies/{body}/units", None),
-            ("POST", "/bodies/{body}/units", {"name": "Ξ"}),
-            ("PATCH", "/bodies/{body}/units/{unit}", {"version": 1, "name": "Ξ"}),
-            ("GET", "/collective-bodies/{council}", None),
-            ("PATCH", "/collective-bodies/{council}", {"version": 1, "is_active": False}),
-            ("GET", "/collective-bodies/{council}/members", None),
-            ("POST", "/collective-bodies/{council}/members", person),
-            ("PUT", "/collective-bodies/{council}/members/{seat}", person),
-            ("POST", "/collective-bodies/{council}/members/{seat}/end", None),
-            ("POST", "/collective-bodies/{council}/members/import", {"csv": "Α;z@dimos.gr"}),
-            ("GET", "/sittings/{sitting}", None),
-            ("PUT", "/sittings/{sitting}", body | version),
-            ("POST", "/sittings/{sitting}/cancel", version | {"reason": "ξένο"}),
-            ("POST", "/sittings/{sitting}/extend", version | {"minutes": 15}),
-            ("POST", "/sittings/{sitting}/end", version),
-            ("PUT", "/sittings/{sitting}/agenda", version | {"items": []}),
-            ("GET", "/sittings/{sitting}/invitations", None),
-            ("POST", "/sittings/{sitting}/invitations", {"people": [person]}),
-            ("POST", "/sittings/{sitting}/invitations/members", None),
-            ("POST", "/sittings/{sitting}/invitations/{invitation}/revoke", None),
-            ("POST", "/sittings/{sitting}/invitations/{invitation}/resend", None),
-        ]
+        calls = calls_about(body, sitting["version"])
         ids = {
             "body": people.body, "unit": unit, "council": council, "seat": seat,
             "sitting": sitting["id"], "invitation": invitation["id"],
