@@ -75,6 +75,7 @@ async def serve(config: Config, ready_descriptor: int | None) -> None:
     keps = KepsService(
         accounts, config.kep, sender=config.mail.sender,
         has_samples=config.identity.development.enabled,
+        has_sample_call=config.identity.development.enabled,
     )  # fmt: skip
     audit = _make_audit(config, accounts)
     directory = _make_directory(config, audit)
@@ -158,6 +159,8 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
         allows_unencrypted=config.kep.allow_unencrypted_browsers,
         loadtest=_loadtest_settings(config),
+        check=config.check,
+        contact=config.contact,
     )
     parts = AppParts(
         directory=directory,

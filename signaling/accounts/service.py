@@ -49,10 +49,12 @@ from signaling.scheduling.config import CapacityConfig, InvitationsConfig
 from signaling.scheduling.desk import add_desk
 from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.file_pages import FilePages
+from signaling.scheduling.invitation_changes import InvitationChanges
 from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.reminders import Reminders
 from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
@@ -157,9 +159,9 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
-        add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
+        add_desk(app, self.desk_parts(renderer))
         AppointmentPages(parts).add_routes(app)
-        InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
+        InvitationPages(parts, self.invitation_changes).add_routes(app)
         InvitedPages(parts, self._invitation_mails).add_routes(app)
         FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
@@ -181,6 +183,15 @@ class AccountsService:
         """Return what pages that know who is asking are made with."""
         return PageParts(self.parts, renderer)
 
+    def desk_parts(self, renderer: Renderer) -> DeskParts:
+        """Return what the desk works with."""
+        return DeskParts(self.page_parts(renderer), self.sittings, self._form_limits())
+
+    @functools.cached_property
+    def invitation_changes(self) -> InvitationChanges:
+        """Who is invited, as pages and the API change it."""
+        return InvitationChanges(self.parts, self._invitation_links, self._invitation_mails)
+
     async def run(self) -> None:
         """Wait for the database, then deliver mail and clean up, for ever."""
         try:
@@ -188,6 +199,8 @@ class AccountsService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
                 tasks.create_task(self._make_reminders().run(), name="reminders")
+                overdue = Overdue(self.database, self.sittings, self._now)
+                tasks.create_task(overdue.run(), name="overdue-sittings")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:

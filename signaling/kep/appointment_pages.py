@@ -5,20 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from sfu.values import Role
 from signaling.accounts.rights import Action, Target
 from signaling.accounts.visitor import Visitor
 from signaling.kep.day_steps import step_of
+from signaling.kep.entry import window_of
 from signaling.kep.notices import Place, place_of
 from signaling.kep.parts import KepParts, check
 from signaling.kep.placing import NotOffered, OwnOverlap, SlotGone
 from signaling.kep.plans import Wanted
 from signaling.kep.records import find_by_link, find_successor, is_guest, list_guests, list_own
 from signaling.kep.search import Search, step_from
-from signaling.kep.states import WrongState
+from signaling.kep.states import OVER, WrongState
 from signaling.kep.times import make_picker, time_of
 from signaling.kep.values import AppointmentState, Theme
 from signaling.rendering import language_of
@@ -77,7 +80,7 @@ class AppointmentPages:
                 linked.guest.person_id = visitor.person.id
                 path += "/guest"
             else:
-                check(visitor, Action.CHANGE_APPOINTMENT, _target(linked.appointment))
+                check(visitor, Action.CHANGE_APPOINTMENT, target_of_appointment(linked.appointment))
         raise web.HTTPSeeOther(path)
 
     async def list(self, request: web.Request) -> web.Response:
@@ -103,6 +106,7 @@ class AppointmentPages:
             needs=self._parts.vault.open_needs(appointment), successor=successor,
             guests=[self._parts.vault.open_guest(each).name for each in guests],
             may_change=self._is_ahead(appointment), config=self._parts.config,
+            may_enter=self._may_enter(appointment),
             done=done if done in DONE else "",
         )  # fmt: skip
 
@@ -176,7 +180,16 @@ class AppointmentPages:
         return self._parts.pages.page(
             request, "kep_guest.html", visitor, appointment=appointment, place=place,
             when=time_of(_step(appointment), language_of(request)), config=self._parts.config,
+            may_enter=self._may_enter(appointment),
         )  # fmt: skip
+
+    def _may_enter(self, appointment: Appointment) -> bool:
+        """Whether something can still come of it: too early, the door's page says when."""
+        window = window_of(
+            appointment, Role.CITIZEN, timedelta(minutes=self._parts.config.open_before_minutes)
+        )
+        now_s = self._parts.accounts.now().timestamp()
+        return AppointmentState(appointment.state) not in OVER and now_s < window.closes_s
 
     async def _find(self, request: web.Request) -> tuple[Visitor, Appointment, Place]:
         """Return who asks, and the appointment, which is theirs."""
@@ -185,7 +198,7 @@ class AppointmentPages:
             appointment = await session.get(Appointment, request.match_info["id"])
             if appointment is None:
                 raise web.HTTPNotFound()
-            check(visitor, Action.CHANGE_APPOINTMENT, _target(appointment))
+            check(visitor, Action.CHANGE_APPOINTMENT, target_of_appointment(appointment))
             return visitor, appointment, await place_of(session, appointment)
 
     async def _times_page(
@@ -228,7 +241,8 @@ async def _guest_of(
     return next((each for each in guests if is_guest(each, visitor.person)), None)
 
 
-def _target(appointment: Appointment) -> Target:
+def target_of_appointment(appointment: Appointment) -> Target:
+    """Return an appointment as the table of rights sees it."""
     return Target(owner_id=appointment.person_id, kep_id=appointment.kep_id)
 
 

@@ -25,6 +25,7 @@ from signaling.errors import ErrorCode, RequestError
 from signaling.kep.call_records import CallRecords
 from signaling.kep.calls import KepCalls
 from signaling.kep.entry import window_of
+from signaling.kep.queue import IN_CALL
 from signaling.kep.states import OVER, WrongState
 from signaling.kep.values import AppointmentState
 from signaling.live.records import Records
@@ -37,6 +38,8 @@ from signaling.tokens import room_scoped_subject
 log = Log(__name__)
 
 REFRESH_S = 3.0
+TAKEN_FOR_S = 120.0
+"""How long a colleague is kept from taking what somebody has taken who is not in the room yet."""
 ROOM_TITLE = "ΚΕΠ"
 """What people read above the call. Nothing that tells citizens apart."""
 
@@ -73,25 +76,26 @@ class AppointmentJournal:
         self._people[subject] = person_id
 
     async def admit(self, callers: Sequence[Caller], by: str) -> Sequence[Caller]:
-        """Begin the identification when the citizen is taken in; others may come while it runs.
+        """Begin the identification when the citizen is taken in; others may come while it runs, and
+        so may the citizen after a lost connection.
 
         Raises:
             RequestError: it cannot be written down, so nobody enters.
         """
         parts = self._parts
+        has_citizen = any(each.role is Role.CITIZEN for each in callers)
         try:
             async with parts.database.write() as session:
                 appointment = await session.get_one(Appointment, self._id)
-                citizen = any(each.role is Role.CITIZEN for each in callers)
-                phase = AppointmentState(appointment.state)
-                if citizen and phase is not AppointmentState.SERVING:
+                begins = has_citizen and AppointmentState(appointment.state) not in IN_CALL
+                if begins:
                     await self._begin(session, appointment, by)
         except (StorageUnavailable, ChangedMeanwhile):
             text = "it cannot be written down now"
             raise RequestError(ErrorCode.ROOM_UNAVAILABLE, text, RETRY_AFTER_S) from None
         except WrongState:
             raise RequestError(ErrorCode.NOT_ALLOWED, "the appointment is over") from None
-        if citizen and phase is not AppointmentState.SERVING:
+        if begins:
             parts.calls.handle_phase(self._room, AppointmentState.IDENTIFYING)
             if parts.audit is not None:
                 parts.audit.phase_changed(self._room, AppointmentState.IDENTIFYING.value, None)
@@ -99,8 +103,6 @@ class AppointmentJournal:
 
     async def _begin(self, session: AsyncSession, appointment: Appointment, by: str) -> None:
         parts, now = self._parts, self._parts.now()
-        if appointment.state == AppointmentState.IDENTIFYING:
-            return  # came back after a lost connection
         if appointment.state != AppointmentState.WAITING:
             await parts.call_records.note_waiting(session, appointment, True, now)
         person = self._people.get(by)
@@ -138,6 +140,8 @@ class OpenAppointment:
     is_closing: bool = False
     takes_in: str = ""
     """Subject of the employee who wants the citizen as soon as they are in the room themselves."""
+    taken_s: float = 0.0
+    """When they said so, on the monotonic clock."""
 
 
 class CallRooms:
@@ -190,14 +194,33 @@ class CallRooms:
             self._handle(appointment)
 
     def take_in(self, appointment: Appointment, person_id: str) -> None:
-        """The employee takes the next: who waits enters once the employee is in the room."""
+        """The employee takes the next: who waits enters once the employee is in the room.
+
+        Raises:
+            WrongState: a colleague has taken it.
+        """
         journal, room = self.ensure(appointment), appointment.room
         subject = room_scoped_subject(room, person_id)
+        opened, now_s = self._open[room], self._parts.clock().monotonic_s
+        serving = self._employees_in(room)
+        is_claimed = opened.takes_in not in ("", subject)
+        if serving - {subject} or (is_claimed and now_s < opened.taken_s + TAKEN_FOR_S):
+            raise WrongState("taken")
         journal.note_person(subject, person_id)
-        self._open[room].takes_in = subject
-        entry = self._parts.rooms.entry(room)
-        if entry is not None and any(each.role is Role.EMPLOYEE for each in entry.roster.values()):
+        opened.takes_in, opened.taken_s = subject, now_s
+        if serving:
             self._take_in_now(room)
+
+    def _employees_in(self, room: str) -> set[str]:
+        """Return the subjects of the employees who are in the room."""
+        entry = self._parts.rooms.entry(room)
+        roster = {} if entry is None else entry.roster
+        found = {
+            self._parts.rooms.subject_of(room, participant)
+            for participant, each in roster.items()
+            if each.role is Role.EMPLOYEE
+        }
+        return {each for each in found if each is not None}
 
     def handle_event(self, event: rpc.Event) -> None:
         """Take in whom the employee who has just come wants."""

@@ -165,8 +165,8 @@ class KepCalls:
     async def run(self) -> None:
         """Do what is due, for ever."""
         while True:
-            self._changed.clear()
             self._do_due()
+            self._changed.clear()  # what is done here needs no further turn
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s()):
                     await self._changed.wait()

@@ -47,7 +47,7 @@ class KepDeskPages:
         app.router.add_get(one + "/form", self.form)
 
     async def day(self, request: web.Request) -> web.Response:
-        """Show today's appointments: one's own, and those of the colleagues."""
+        """Show today's appointments: one's own, and those of the colleagues; `?part`: only them."""
         visitor = await self._accounts.visitors.require(request)
         async with self._accounts.database.read() as session:
             kep, employee = await self._place(session, visitor)
@@ -60,8 +60,9 @@ class KepDeskPages:
         if employee is not None:
             self._call.queue.note_seen(employee.id)
         own = [row for row in rows if employee is not None and row.employee.id == employee.id]
+        name = "kep_desk_part.html" if "part" in request.query else "kep_desk.html"
         return self._parts.pages.page(
-            request, "kep_desk.html", visitor, kep=kep, own=[self._shown(row) for row in own],
+            request, name, visitor, kep=kep, own=[self._shown(row) for row in own],
             others=[self._shown(row) for row in rows if row not in own],
             next_id=_next_of(own), waiting=waiting, now=self._accounts.now(),
             message=self._call.queue.message_of(employee.id) if employee is not None else "",
@@ -85,8 +86,11 @@ class KepDeskPages:
         appointment = await self._find(request, visitor)
         if AppointmentState(appointment.state) not in TAKEABLE:
             raise web.HTTPConflict(text="wrong_state")
-        self._call.rooms.take_in(appointment, visitor.actor.person_id)
-        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter")
+        try:
+            self._call.rooms.take_in(appointment, visitor.actor.person_id)
+        except WrongState:
+            raise web.HTTPConflict(text="taken") from None
+        raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter#taken")
 
     async def note_absent(self, request: web.Request) -> web.Response:
         """The citizen has not come."""

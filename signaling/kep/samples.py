@@ -81,6 +81,15 @@ async def add_municipalities(session: AsyncSession) -> dict[str, Municipality]:
     return rows
 
 
+def sample_identity(tax_number: str) -> Identity:
+    """Return a sample person as the development provider tells of them."""
+    sample = next(each for each in SAMPLE_PEOPLE if each.tax_number == tax_number)
+    return Identity(
+        "tax-number", sample.tax_number, sample.given_name, sample.family_name,
+        sample.father_name, sample.mother_name, sample.birth_year, sample.tax_number,
+    )  # fmt: skip
+
+
 async def _add_keps(
     session: AsyncSession, municipalities: dict[str, Municipality], now: datetime
 ) -> None:
@@ -124,11 +133,7 @@ async def _appoint(session: AsyncSession, people: People, now: datetime) -> None
     for sample in SAMPLE_PEOPLE:
         if sample.tax_number not in {*EMPLOYEES, KEP_ADMINISTRATOR}:
             continue
-        identity = Identity(
-            "tax-number", sample.tax_number, sample.given_name, sample.family_name,
-            sample.father_name, sample.mother_name, sample.birth_year, sample.tax_number,
-        )  # fmt: skip
-        person = await people.sign_in(session, identity, now)
+        person = await people.sign_in(session, sample_identity(sample.tax_number), now)
         await session.flush()
         if sample.tax_number == KEP_ADMINISTRATOR:
             await grant(session, person.id, HeldRole(AccountRole.KEP_ADMINISTRATOR), now)

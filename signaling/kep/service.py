@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -25,6 +26,7 @@ from signaling.kep.personal import PersonalVault
 from signaling.kep.placing import Placer
 from signaling.kep.plans import PlanStore
 from signaling.kep.reminders import BATCH_SIZE, remind_batch
+from signaling.kep.sample_call import add_sample_call
 from signaling.kep.samples import add_sample_keps
 from signaling.kep.staff_pages import StaffPages
 from signaling.rendering import Renderer
@@ -40,12 +42,12 @@ class KepsService:
 
     def __init__(
         self, accounts: AccountsService, config: KepConfig, *, sender: str, has_samples: bool,
-        reserve: Reserve = sized_by_employees,
+        has_sample_call: bool = False, reserve: Reserve = sized_by_employees,
     ) -> None:  # fmt: skip
         """Put the parts together. `sender` is who mail and calendar entries come from."""
         self.accounts = accounts
         self._config = config
-        self._has_samples = has_samples
+        self._has_samples, self._has_sample_call = has_samples, has_sample_call
         parts = accounts.parts
         self._vault = PersonalVault(accounts.vault)
         self._plans = PlanStore(config)
@@ -65,14 +67,23 @@ class KepsService:
 
     def add_routes(self, app: web.Application, renderer: Renderer, call: CallServiceParts) -> None:
         """Add all pages of ΚΕΠ, and the calls behind them."""
-        parts = KepParts(
-            PageParts(self.accounts.parts, renderer), self.booking, self._plans, self._vault,
-            self.notices, self._config,
-        )  # fmt: skip
+        parts = self.kep_parts(renderer)
         for pages in (BookingPages, AppointmentPages, GuestPages, OverviewPages, KepPages,
                       StaffPages):  # fmt: skip
             pages(parts).add_routes(app)
         CallService(parts, call).add_routes(app)
+
+    def kep_parts(self, renderer: Renderer) -> KepParts:
+        """Return what pages of ΚΕΠ work with."""
+        return KepParts(
+            PageParts(self.accounts.parts, renderer), self.booking, self._plans, self._vault,
+            self.notices, self._config,
+        )  # fmt: skip
+
+    @property
+    def open_before(self) -> timedelta:
+        """How long before the start the waiting room opens."""
+        return timedelta(minutes=self._config.open_before_minutes)
 
     @property
     def allows_unencrypted(self) -> bool:
@@ -110,5 +121,10 @@ class KepsService:
         parts = self.accounts.parts
         try:
             await add_sample_keps(parts.database, parts.people, parts.now())
+            if self._has_sample_call:
+                async with parts.database.write() as session:
+                    await add_sample_call(
+                        session, parts.people, self._vault, self._config, parts.now()
+                    )
         except Exception:  # without samples everything else goes on
             log.exception("sample data cannot be added")

@@ -48,9 +48,9 @@ async def window_of(
     return window
 
 
-async def look(window: ChromiumWindow, picture: str) -> None:
+async def look(window: ChromiumWindow, picture: str, pictures: Path = PICTURES) -> None:
     """Keep a picture; nothing may scroll sideways or be inaccessible."""
-    await window.screenshot(PICTURES / f"{picture}.png")
+    await window.screenshot(pictures / f"{picture}.png")
     axe = await asyncio.to_thread(AXE.read_text, encoding="utf-8")
     await window.page.evaluate(f"() => {{ {axe} }}")
     found: list[str] = await window.page.evaluate(FIND_VIOLATIONS)

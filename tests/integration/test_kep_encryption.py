@@ -90,7 +90,10 @@ async def test_needle_in_sealed_media_is_nowhere_in_the_workers_memory(tmp_path:
         "video": frame_key(secret, SET_ID, CAMERA),
     }
     opened = Opened(needle, keys)
-    async with kep_worker(tmp_path, entry_for_tests("readable")) as running, aiortc_peers(2) as peers:
+    async with (
+        kep_worker(tmp_path, entry_for_tests("readable")) as running,
+        aiortc_peers(2) as peers,
+    ):
         with opened.watch():
             sender, viewer = peers
             await running.call.enter(

@@ -69,7 +69,7 @@ async def kep_worker(
     process.stdin.close()
     async with asyncio.TaskGroup() as tasks:
         running = Worker(process, Call(socket_path, tasks))
-        reader = tasks.create_task(_collect(process.stdout, running.output))
+        reader = tasks.create_task(collect(process.stdout, running.output))
         try:
             await running.call.until(lambda: running.call.client.is_connected, 40)
             await running.call.client.open_room(ROOM, RoomClass.KEP, "Appointment")
@@ -84,7 +84,8 @@ async def kep_worker(
             reader.cancel()
 
 
-async def _collect(stream: asyncio.StreamReader, output: bytearray) -> None:
+async def collect(stream: asyncio.StreamReader, output: bytearray) -> None:
+    """Read what a process says until it ends."""
     while chunk := await stream.read(4096):
         output += chunk
 

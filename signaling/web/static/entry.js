@@ -10,6 +10,8 @@ import { WaitingView } from './views/waiting.js';
 
 const NAME_KEY = 'synedrion-guest-name';
 const WAITING_HASH = '#waiting';
+/** An employee has taken who waits: the desk's one click leads into the call. */
+const TAKEN_HASH = '#taken';
 
 /**
  * @typedef {object} DoorPage
@@ -84,9 +86,19 @@ export function returnToDoor() {
 
 /** Whether the page was opened by `returnToDoor`. */
 export function takeReturn() {
-  const isReturn = location.hash === WAITING_HASH;
-  if (isReturn) history.replaceState(null, '', location.pathname + location.search);
-  return isReturn;
+  return takeHash(WAITING_HASH);
+}
+
+/** Whether the page was opened by an employee's desk, to enter at once. */
+export function takeTaken() {
+  return takeHash(TAKEN_HASH);
+}
+
+/** @param {string} hash */
+function takeHash(hash) {
+  const isThere = location.hash === hash;
+  if (isThere) history.replaceState(null, '', location.pathname + location.search);
+  return isThere;
 }
 
 /** The name a guest typed in this tab, for a knock after a reload. */

@@ -39,6 +39,7 @@ export class KepCallPanel {
       /** @type {HTMLElement} */ (part).hidden = !isMet(/** @type {HTMLElement} */ (part).dataset['when'] ?? '', view);
     }
     this.root.hidden = false;
+    this.call.own.isCameraObligatory = this.role === 'citizen' && !view.is_identified;
     if (before === null || before.phase !== view.phase) this.#tell(`phase_${view.phase}`);
     if ((before?.sound_only ?? null) !== view.sound_only) void this.#changeSound(view);
     if ((before?.wants_sharp_picture ?? false) !== view.wants_sharp_picture && this.role === 'citizen') {

@@ -1,5 +1,5 @@
-// Renews the live view of a sitting: asks the server for the same part of the page again. Without
-// this script the page is renewed by its link.
+// Renews a part of a page (of a live sitting, of a desk): asks the server for it again. Without this
+// script the page is renewed by its link.
 
 const INTERVAL_MS = 5000;
 

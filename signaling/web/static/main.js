@@ -3,7 +3,7 @@
 import { Call } from './call.js';
 import { Devices } from './devices.js';
 import { canEncrypt } from './e2ee/protection.js';
-import { DoorEntry, failureText, post, rememberedName, returnToDoor, takeReturn } from './entry.js';
+import { DoorEntry, failureText, post, rememberedName, returnToDoor, takeReturn, takeTaken } from './entry.js';
 import { KepCallPanel } from './kep_call.js';
 import { ProtocolError } from './protocol.js';
 import { watchQueue } from './queue.js';
@@ -46,6 +46,8 @@ window.addEventListener('pagehide', () => void currentCall?.leave());
 if (hasDoor && takeReturn()) {
   lobby.name.value = rememberedName();
   void join(lobby.entry(), translate('door.moved_back'));
+} else if (hasDoor && takeTaken()) {
+  void lobby.ready.then(() => lobby.submit());
 }
 
 /** Read-only, for people who look for faults and for browser tests. */

@@ -11,6 +11,8 @@ import { captureScreen } from './devices.js';
 export class OwnTracks extends EventTarget {
   /** @type {MediaStreamTrack | null} */
   screen = null;
+  /** The server refuses to have the camera off: the identity is not confirmed yet. */
+  isCameraObligatory = false;
   /** @type {MediaConnection | null} */
   #media = null;
   #isChanging = false;
@@ -60,6 +62,7 @@ export class OwnTracks extends EventTarget {
 
   /** Off releases the camera, so that its light goes out. @param {boolean} muted */
   async muteCamera(muted) {
+    if (muted && this.isCameraObligatory) return this.#notice({ key: 'notice.camera_obligatory', isImportant: true });
     if (!muted && !(await this.#isOpen('camera'))) return;
     await this.#setMuted('camera', muted);
     if (muted) this.devices.close('camera');

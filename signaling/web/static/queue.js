@@ -16,7 +16,7 @@ export function watchQueue(root) {
     for (const part of root.querySelectorAll('[data-fact]')) {
       const element = /** @type {HTMLElement} */ (part);
       const value = String(facts[element.dataset['fact'] ?? ''] ?? '');
-      const text = element.getAttribute(`data-${value}`) ?? value;
+      const text = element.getAttribute(`data-${value}`) ?? [value, element.dataset['unit'] ?? ''].join(' ').trim();
       if (element.textContent !== text) element.textContent = text;
     }
     if (message !== null) {

@@ -68,7 +68,8 @@ export class LobbyView {
     devices.addEventListener('change', this.#handleDevices);
     // Browsers measure no sound before the first gesture.
     root.addEventListener('pointerdown', () => this.#meter.resume());
-    void devices.openBoth();
+    /** Settled once the devices are open, or were refused. */
+    this.ready = devices.openBoth();
   }
 
   /** The lobby is over; the devices stay open for the call. */
@@ -92,6 +93,11 @@ export class LobbyView {
     this.waiting.hidden = true;
     this.waiting.replaceChildren();
     this.#setBusy(false);
+  }
+
+  /** Enter as by the button; not where there is none: this browser may lack what the call needs. */
+  submit() {
+    this.join.click();
   }
 
   /** What the person enters with now. @returns {Entry} */
