@@ -62,6 +62,7 @@ async def _measure(progress: Callable[[str], None]) -> dict[str, Figure]:
         async with AsyncExitStack() as stack:
             sides = [await _janus(stack, viewers), await _ours(stack, viewers)]
             profiles = {side.name: side.profile for side in sides}
+            progress(f"1 → {viewers}: {profiles}")
             found: dict[str, list[float]] = {side.name: [] for side in sides}
             for number in range(1, ROUNDS + 1):
                 for side in sides:
