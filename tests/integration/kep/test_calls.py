@@ -409,7 +409,7 @@ async def test_restarted_control_plane_takes_the_call_up(tmp_path: Path) -> None
             joined = await (await caller.socket("/ws")).request(**message)
             assert joined["type"] == "joined" and joined["resumed"] is True
         async with asyncio.timeout(10):
-            while (await citizen.visitor.get(desk.api + "/call")).status != 200:
+            while (await citizen.visitor.get(desk.api + "/call")).status != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         view = await citizen.view()
         assert (view["phase"], view["is_identified"]) == ("serving", True)
