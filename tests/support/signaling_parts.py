@@ -18,9 +18,8 @@ from signaling.door.values import DoorRequest
 from signaling.errors import RequestError, request_error_of
 from signaling.limits import SessionLimits
 from signaling.messages import ServerMessage
+from signaling.mute_rule import MuteRule, NoMuteRule
 from signaling.room_session import (
-    MuteRule,
-    NoMuteRule,
     RoomDescription,
     RoomSession,
     SessionServices,
