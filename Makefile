@@ -26,11 +26,13 @@ run: .venv/native assets
 	exec $(BIN)/synedrion serve --config $(CONFIG)
 
 # --- set-up ---------------------------------------------------------------------------------------
-.PHONY: system system-test assets
+.PHONY: system system-test system-bench assets
 system:
 	@.ci/debian.sh run
 system-test:
 	@.ci/debian.sh test
+system-bench:
+	@.ci/debian.sh bench
 
 .venv/python: requirements.lock | system
 	$(PYTHON) -m venv .venv
@@ -90,7 +92,7 @@ fmt: .venv/native
 	$(BIN)/ruff check --fix .
 
 # --- measurements and documents -------------------------------------------------------------------
-bench: .venv/native .venv/bin/load-agent assets
+bench: system-bench .venv/native .venv/bin/load-agent assets
 	$(CARGO) build $(NATIVE) --quiet --release -p bench
 	$(CARGO) build $(NATIVE) --quiet --release -p engine-io --example raw_limit
 	$(BIN)/python -m tests.bench

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the Debian packages that `make run` (argument: run) or `make test` (argument: test) need and that are missing.
+# Install the Debian packages that `make run` (argument: run), `make test` (argument: test) or `make bench` (argument: bench)
+# need and that are missing.
 # Without root it installs nothing and names what is missing.
 set -euo pipefail
 
@@ -28,6 +29,10 @@ if [ "${1:-run}" = test ]; then
     need strace strace
     ls /usr/share/fonts/truetype/noto/NotoSans-* >/dev/null 2>&1 || missing+=(fonts-noto-core)
 fi
+if [ "${1:-run}" = bench ]; then
+    need janus janus # what a packet is compared with; the bench starts it itself
+    need chromium chromium
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -38,6 +43,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # Debian starts what it installs: the bench wants no other Janus beside its own.
+    if [[ " ${missing[*]} " == *" janus "* ]] && [ -d /run/systemd/system ]; then
+        systemctl disable --now --quiet janus
+    fi
 fi
 
 # The engine needs edition 2024 (Rust 1.88); Debian 12's own cargo is older.

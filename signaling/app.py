@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
 from signaling.addresses import Network, client_address, is_inside
+from signaling.api.parts import ApiParts
+from signaling.api.service import add_api
 from signaling.audit.calls import CallAudit
 from signaling.audit.service import AuditService
 from signaling.audit.verb_guard import verb_guard
@@ -22,6 +24,8 @@ from signaling.door.door_socket import DoorConnection, DoorSocketServices, Holde
 from signaling.door.doors import DoorParts, Doors
 from signaling.frame_socket import FrameServices, SocketEndpoint
 from signaling.health import Health
+from signaling.helpdesk.config import CheckConfig, ContactConfig
+from signaling.helpdesk.service import HelpdeskParts, HelpdeskService
 from signaling.kep.call_service import CallServiceParts
 from signaling.kep.calls import KepCalls
 from signaling.kep.service import KepsService
@@ -36,10 +40,11 @@ from signaling.loadtest_entrance import (
 )
 from signaling.metrics import SignalingMetrics
 from signaling.middlewares import access_log, errors, security_headers
-from signaling.pages import Pages, RoomPageSettings, WebFolders
+from signaling.mute_rule import NoMuteRule
+from signaling.pages import HomeSettings, Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
 from signaling.rendering import Renderer
-from signaling.room_session import NoMuteRule, SessionServices
+from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
 from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
@@ -68,6 +73,8 @@ class AppSettings:
     """Whether kep rooms admit browsers without end-to-end encryption."""
     loadtest: LoadTestSettings | None = None
     """None: there is no entrance for load tests."""
+    check: CheckConfig = field(default_factory=CheckConfig)
+    contact: ContactConfig = field(default_factory=ContactConfig)
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,8 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     renderer = Renderer(
         parts.folders.templates, has_accounts=accounts is not None, has_keps=parts.keps is not None
     )
-    pages = _make_pages(settings, parts, renderer)
+    helpdesk = _make_helpdesk(settings, parts, renderer)
+    pages = _make_pages(settings, parts, renderer, helpdesk)
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
@@ -118,17 +126,33 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     doors = parts.doors or make_doors(parts.directory, parts.key, parts.randomness, parts.clock)
     calls = _make_calls(parts)
     _add_sockets(app, settings, parts, doors, calls)
-    _add_domain(app, settings, parts, renderer, doors=doors, calls=calls)
+    helpdesk.add_routes(app)
+    _add_domain(app, settings, parts, PageKit(renderer, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
     app.on_response_prepare.append(_cache_static)
     return app
 
 
-def _make_pages(settings: AppSettings, parts: AppParts, renderer: Renderer) -> Pages:
+def _make_pages(
+    settings: AppSettings, parts: AppParts, renderer: Renderer, helpdesk: HelpdeskService
+) -> Pages:
     demo_rooms = settings.demo_rooms if settings.demo is not None else ()
-    visitor_of = parts.accounts.visitors.or_anonymous if parts.accounts is not None else None
     room_page = RoomPageSettings(settings.max_video_streams, settings.allows_unencrypted)
-    return Pages(renderer, parts.directory.rooms, demo_rooms, room_page, visitor_of)
+    home = HomeSettings(demo_rooms, helpdesk.visitor_of, helpdesk.read_upcoming)
+    return Pages(renderer, parts.directory.rooms, home, room_page)
+
+
+def _make_helpdesk(settings: AppSettings, parts: AppParts, renderer: Renderer) -> HelpdeskService:
+    return HelpdeskService(
+        HelpdeskParts(
+            directory=parts.directory, key=parts.key, randomness=parts.randomness,
+            clock=parts.clock, renderer=renderer, origins=settings.origins,
+            address_of=_address_reader(settings), accounts=parts.accounts,
+            open_before=parts.keps.open_before if parts.keps is not None else None,
+        ),
+        settings.check,
+        settings.contact,
+    )  # fmt: skip
 
 
 def _add_health(app: web.Application, settings: AppSettings, parts: AppParts) -> None:
@@ -188,19 +212,38 @@ def _add_sockets(
     app.on_shutdown.append(say_goodbye)
 
 
-def _add_domain(
-    app: web.Application, settings: AppSettings, parts: AppParts, renderer: Renderer,
-    *, doors: Doors, calls: KepCalls | None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class PageKit:
+    """What pages of the domain share."""
+
+    renderer: Renderer
+    doors: Doors
+    calls: KepCalls | None
+
+
+def _add_domain(app: web.Application, settings: AppSettings, parts: AppParts, kit: PageKit) -> None:
     """Add what stands on accounts: people, sittings, appointments; and the audit of calls."""
     address_of = _address_reader(settings)
     if parts.audit is not None:
-        parts.audit.add_routes(app, renderer, address_of)
+        parts.audit.add_routes(app, kit.renderer, address_of)
     if parts.accounts is not None:
-        parts.accounts.add_routes(app, renderer, address_of)
-        _make_live(settings, parts, parts.accounts.page_parts(renderer), doors).add_routes(app)
-    if parts.keps is not None and calls is not None:
-        parts.keps.add_routes(app, renderer, _call_parts(settings, parts, doors, calls))
+        parts.accounts.add_routes(app, kit.renderer, address_of)
+        live = _make_live(settings, parts, parts.accounts.page_parts(kit.renderer), kit.doors)
+        live.add_routes(app)
+        parts.accounts.sittings.observers.append(live.rooms)
+        add_api(app, _api_parts(settings, parts, kit.renderer))
+    if parts.keps is not None and kit.calls is not None:
+        calls = _call_parts(settings, parts, kit.doors, kit.calls)
+        parts.keps.add_routes(app, kit.renderer, calls)
+
+
+def _api_parts(settings: AppSettings, parts: AppParts, renderer: Renderer) -> ApiParts:
+    accounts, keps = parts.accounts, parts.keps
+    assert accounts is not None, "invariant: the interface stands on accounts"
+    return ApiParts(
+        accounts.desk_parts(renderer), accounts.invitation_changes, settings.origins,
+        keps.kep_parts(renderer) if keps is not None else None,
+    )  # fmt: skip
 
 
 def make_doors(

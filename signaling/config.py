@@ -18,6 +18,7 @@ from sfu.values import RoomClass
 from signaling.accounts.config import AccountsConfig, accounts_problems
 from signaling.addresses import parse_networks
 from signaling.audit.config import AuditConfig, audit_problems
+from signaling.helpdesk.config import CheckConfig, ContactConfig, helpdesk_problems
 from signaling.identity.config import IdentityConfig, identity_problems
 from signaling.kep.config import KepConfig, kep_problems
 from signaling.loadtest_rooms import LoadTestConfig, loadtest_problems
@@ -131,6 +132,10 @@ class Config:
     """Audit chain of kep calls."""
     kep: KepConfig = field(default_factory=KepConfig)
     """Appointments and calls with a ΚΕΠ."""
+    check: CheckConfig = field(default_factory=CheckConfig)
+    """Device and network check."""
+    contact: ContactConfig = field(default_factory=ContactConfig)
+    """Contact form."""
     log: LogConfig = field(default_factory=LogConfig)
     """Log."""
 
@@ -238,6 +243,7 @@ def find_problems(config: Config) -> list[str]:
         *capacity_problems(config.capacity),
         *invitations_problems(config.invitations),
         *kep_problems(config.kep),
+        *helpdesk_problems(config.check, config.contact),
     ]
 
 

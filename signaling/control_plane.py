@@ -159,6 +159,8 @@ def _make_app(config: Config, directory: RoomDirectory, registry: CollectorRegis
         max_video_streams=min(config.media.max_video_streams, MAX_VIDEO_STREAMS),
         allows_unencrypted=config.kep.allow_unencrypted_browsers,
         loadtest=_loadtest_settings(config),
+        check=config.check,
+        contact=config.contact,
     )
     parts = AppParts(
         directory=directory,

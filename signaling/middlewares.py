@@ -132,9 +132,10 @@ def errors(render_error: RenderError) -> Middleware:
     return middleware
 
 
-def problem(status: int, code: str | None) -> web.Response:
-    """Return problem details. `code` is a stable snake_case word, as in the WebSocket protocol."""
-    body = {"type": "about:blank", "title": _title(status), "status": status}
+def problem(status: int, code: str | None, **facts: object) -> web.Response:
+    """Return problem details. `code` is a stable snake_case word, as in the WebSocket protocol;
+    `facts` are members beside it (RFC 9457 §3.2)."""
+    body = {**facts, "type": "about:blank", "title": _title(status), "status": status}
     if code is not None and code.replace("_", "").isalpha():
         body["code"] = code
     return web.Response(
@@ -162,6 +163,7 @@ _TITLES = {
     409: "Conflict",
     413: "Request too large",
     415: "Unsupported media type",
+    422: "Unprocessable content",
     429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",

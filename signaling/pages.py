@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from signaling.tokens import MAX_DISPLAY_NAME
 
 VisitorOf = Callable[[web.Request], Awaitable[object]]
 """Tells who is asking; never fails."""
+ReadUpcoming = Callable[[object], Awaitable[Sequence[object]]]
+"""Tells what a visitor has before them; never fails."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class WebFolders:
 
 
 @dataclass(frozen=True)
+class HomeSettings:
+    """What the home page shows."""
+
+    demo_rooms: tuple[str, ...]
+    """Empty without the demo entrance."""
+    visitor_of: VisitorOf
+    read_upcoming: ReadUpcoming
+
+
+@dataclass(frozen=True)
 class RoomPageSettings:
     """What the room's page is told."""
 
@@ -49,29 +61,27 @@ class Pages:
     """Renders the pages."""
 
     def __init__(
-        self, renderer: Renderer, rooms: RoomTable, demo_rooms: tuple[str, ...],
-        room_page: RoomPageSettings, visitor_of: VisitorOf | None = None,
-    ) -> None:  # fmt: skip
+        self, renderer: Renderer, rooms: RoomTable, home: HomeSettings, room_page: RoomPageSettings
+    ) -> None:
         self._renderer = renderer
-        self._visitor_of = visitor_of
         self._rooms = rooms
-        self._demo_rooms = demo_rooms
-        """Rooms the home page offers; empty without the demo entrance."""
+        self._home = home
         self._room_page = room_page
 
     async def home(self, request: web.Request) -> web.Response:
         """Answer `/`."""
-        rooms = [self._rooms.describe(room) for room in self._demo_rooms]
+        rooms = [self._rooms.describe(room) for room in self._home.demo_rooms]
         listed = [_room_value(description) for description in rooms if description is not None]
-        visitor = await self._visitor_of(request) if self._visitor_of is not None else None
-        return self._renderer.render(request, "home.html", {"rooms": listed}, visitor=visitor)
+        visitor = await self._home.visitor_of(request)
+        values = {"rooms": listed, "upcoming": await self._home.read_upcoming(visitor)}
+        return self._renderer.render(request, "home.html", values, visitor=visitor)
 
     async def room(self, request: web.Request) -> web.Response:
         """Answer `/rooms/{room}`: lobby and call."""
         description = self._rooms.describe(request.match_info["room"])
         if description is None or not self._rooms.is_listed(description.room):
             raise web.HTTPNotFound()  # a room with a door is entered through it
-        is_demo = description.room in self._demo_rooms
+        is_demo = description.room in self._home.demo_rooms
         config = {
             "room": description.room,
             "room_class": description.room_class.value,

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from recording_policy.rules import verb_of, verbs_of
 from sfu import rpc_messages as rpc
-from sfu.values import ParticipantInfo, Role, RoomClass, TrackSource
+from sfu.values import ParticipantInfo, RoomClass
 from signaling import messages, session_requests
 from signaling.clock import Instant
 from signaling.door.values import DoorRequest
@@ -21,6 +21,7 @@ from signaling.encryption import policy_of
 from signaling.errors import CloseCode, ErrorCode, RequestError
 from signaling.limits import IncomingMeter, SessionLimits, TokenBucket
 from signaling.messages import ClientMessage, ServerMessage
+from signaling.mute_rule import MuteRule, NoMuteRule
 from signaling.randomness import Randomness
 from signaling.session_values import (
     TRANSITIONS,
@@ -72,20 +73,6 @@ class WaitingBoard(Protocol):
 
     def waiting_room(self, room: str) -> messages.WaitingRoom | None:
         """Return who waits; None if the room has no door."""
-
-
-class MuteRule(Protocol):
-    """What limits muting one's own tracks."""
-
-    def check_mute(self, room: str, role: Role, source: TrackSource, is_muted: bool) -> None:
-        """Raise RequestError for what may not be muted now."""
-
-
-class NoMuteRule:
-    """Everybody mutes what they like."""
-
-    def check_mute(self, room: str, role: Role, source: TrackSource, is_muted: bool) -> None:
-        """Allow it."""
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,21 @@ class MessageDecoder:
             message: ClientMessage = self._decoder.decode(text)
             return message
         except msgspec.DecodeError as error:
-            raise MessageRefused(ErrorCode.BAD_MESSAGE, _safe_detail(error), request_id) from None
+            raise MessageRefused(ErrorCode.BAD_MESSAGE, safe_detail(error), request_id) from None
 
 
 def decode_client_message(text: str) -> ClientMessage:
     """Return the message of a participant in `text`; see `MessageDecoder`."""
     return _PARTICIPANTS.decode(text)
+
+
+def is_strict_json(text: str) -> bool:
+    """Return whether `text` is JSON without repeated names, deep nesting, long or odd numbers."""
+    try:
+        _parse(text)
+    except MessageRefused:
+        return False
+    return True
 
 
 def encode_server_message(message: ServerMessage) -> str:
@@ -135,7 +144,7 @@ def _request_id(members: dict[str, Any]) -> int | None:
     return request_id if is_valid else None
 
 
-def _safe_detail(error: msgspec.DecodeError) -> str:
+def safe_detail(error: msgspec.DecodeError) -> str:
     """Return which field is wrong, without the value: that may be a name or a token."""
     if not isinstance(error, msgspec.ValidationError):
         return "not strict JSON"

@@ -7,20 +7,18 @@ from aiohttp import web
 from signaling.accounts.assignments import list_assignments, list_keps_of
 from signaling.accounts.bodies import list_bodies
 from signaling.accounts.parts import PageParts
+from signaling.accounts.request_changes import RequestChanges
 from signaling.accounts.rights import Action, Target
 from signaling.accounts.role_requests import (
     AlreadyPending,
     RequestForm,
     RequestStatus,
-    file_request,
     parse_request_form,
     requests_of,
 )
 from signaling.accounts.visitor import Visitor
-from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.kep.records import list_own
 from signaling.scheduling.invitations import upcoming_of
-from signaling.storage.models import RoleRequest
 
 MAX_REQUESTS_SHOWN = 10
 MAX_SITTINGS_SHOWN = 20
@@ -34,6 +32,7 @@ class AccountPages:
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
         self._accounts = parts.accounts
+        self._changes = RequestChanges(parts.accounts)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -84,16 +83,8 @@ class AccountPages:
         form = parse_request_form(fields)
         if form.errors:
             return await self._form_page(request, visitor, form, 422)
-        now = accounts.now()
         try:
-            async with accounts.database.write() as session:
-                filed = await file_request(session, person_id, form, now)
-                await accounts.trail.record(
-                    session,
-                    AuditEntry(
-                        now, person_id, AuditAction.FILE_ROLE_REQUEST, "role_request", filed.id
-                    ),
-                )
+            await self._changes.file(visitor, form)
         except AlreadyPending:
             raise web.HTTPSeeOther("/account?done=pending") from None
         raise web.HTTPSeeOther("/account?done=filed")
@@ -103,23 +94,7 @@ class AccountPages:
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        now = accounts.now()
-        async with accounts.database.write() as session:
-            found = await session.get(RoleRequest, request.match_info["id"])
-            # What is not theirs answers like what is not there.
-            if found is None or not visitor.may(
-                Action.WITHDRAW_ROLE_REQUEST, Target(owner_id=found.person_id)
-            ):
-                raise web.HTTPNotFound()
-            if found.status == RequestStatus.PENDING:
-                found.status, found.decided_at = RequestStatus.WITHDRAWN, now
-                await accounts.trail.record(
-                    session,
-                    AuditEntry(
-                        now, visitor.actor.person_id, AuditAction.WITHDRAW_ROLE_REQUEST,
-                        "role_request", found.id,
-                    ),
-                )  # fmt: skip
+        await self._changes.withdraw(visitor, request.match_info["id"])
         raise web.HTTPSeeOther("/account?done=withdrawn")
 
     async def _form_page(

@@ -11,18 +11,16 @@ from signaling.accounts.assignments import list_assignments
 from signaling.accounts.bodies import (
     BadName,
     NameTaken,
-    create_body,
-    create_unit,
     list_bodies,
     list_units,
-    rename,
 )
+from signaling.accounts.body_changes import BodyChange, BodyChanges, check_body, find_body
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import AccountRole, Action, Target, bodies_of
 from signaling.accounts.role_invitations import open_invitations
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
-from signaling.storage.models import Body, RoleAssignment, Unit
+from signaling.storage.models import RoleAssignment
 
 PAGE_SIZE = 25
 INVITE_MISTAKES = ("email_missing", "email_bad")
@@ -40,6 +38,7 @@ class BodyPages:
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
         self._accounts = parts.accounts
+        self._changes = BodyChanges(parts.accounts)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -61,15 +60,13 @@ class BodyPages:
         """Make a body."""
         accounts = self._accounts
         visitor, form = await accounts.visitors.read_form(request)
-        _check(visitor, Action.MANAGE_BODIES)
+        check_body(visitor, Action.MANAGE_BODIES)
         accounts.take_turn(visitor)
         typed = form.get("name", "")
         try:
-            async with accounts.database.write() as session:
-                body = await create_body(session, typed, accounts.now())
-                await self._record(session, visitor, AuditAction.CREATE_BODY, "body", body.id)
+            body = await self._changes.create_body(visitor, typed)
         except (BadName, NameTaken) as mistake:
-            errors = {"name": _name_error(mistake, typed)}
+            errors = {"name": name_error(mistake, typed)}
             return await self._list_page(request, visitor, 422, errors, typed)
         raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
 
@@ -84,54 +81,41 @@ class BodyPages:
         """Rename a body, or close or open it."""
         accounts = self._accounts
         visitor, form = await accounts.visitors.read_form(request)
-        _check(visitor, Action.MANAGE_BODIES)
+        check_body(visitor, Action.MANAGE_BODIES)
         accounts.take_turn(visitor)
+        body_id = request.match_info["id"]
         try:
-            async with accounts.database.write() as session:
-                body = await _find_body(session, request)
-                await _change(session, body, form)
-                await self._record(session, visitor, AuditAction.CHANGE_BODY, "body", body.id)
+            await self._changes.change_body(visitor, body_id, _read_change(form))
         except (BadName, NameTaken) as mistake:
-            errors = {"name": _name_error(mistake, form.get("name", ""))}
+            errors = {"name": name_error(mistake, form.get("name", ""))}
             return await self._body_page(request, visitor, 422, errors, form)
-        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+        raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def create_unit(self, request: web.Request) -> web.Response:
         """Make a unit (R24)."""
         accounts = self._accounts
         visitor, form = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        typed = form.get("unit_name", "")
+        body_id, typed = request.match_info["id"], form.get("unit_name", "")
         try:
-            async with accounts.database.write() as session:
-                body = await _find_body(session, request)
-                _check(visitor, Action.CREATE_UNIT, Target(body_id=body.id))
-                unit = await create_unit(session, body, typed, accounts.now())
-                await self._record(session, visitor, AuditAction.CREATE_UNIT, "unit", unit.id)
+            await self._changes.create_unit(visitor, body_id, typed)
         except (BadName, NameTaken) as mistake:
-            errors = {"unit_name": _name_error(mistake, typed)}
+            errors = {"unit_name": name_error(mistake, typed)}
             return await self._body_page(request, visitor, 422, errors, form)
-        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+        raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def change_unit(self, request: web.Request) -> web.Response:
         """Rename a unit, or close or open it."""
         accounts = self._accounts
         visitor, form = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        unit_id = request.match_info["unit"]
+        body_id, unit_id = request.match_info["id"], request.match_info["unit"]
         try:
-            async with accounts.database.write() as session:
-                body = await _find_body(session, request)
-                unit = await session.get(Unit, unit_id)
-                if unit is None or unit.body_id != body.id:
-                    raise web.HTTPNotFound()
-                _check(visitor, Action.CHANGE_UNIT, Target(body_id=body.id, unit_id=unit.id))
-                await _change(session, unit, form)
-                await self._record(session, visitor, AuditAction.CHANGE_UNIT, "unit", unit.id)
+            await self._changes.change_unit(visitor, body_id, unit_id, _read_change(form))
         except (BadName, NameTaken) as mistake:
-            errors = {f"name_{unit_id}": _name_error(mistake, form.get("name", ""))}
+            errors = {f"name_{unit_id}": name_error(mistake, form.get("name", ""))}
             return await self._body_page(request, visitor, 422, errors, form)
-        raise web.HTTPSeeOther(f"/administration/bodies/{body.id}")
+        raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def end_role(self, request: web.Request) -> web.Response:
         """Take a role away."""
@@ -139,12 +123,12 @@ class BodyPages:
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
         async with accounts.database.write() as session:
-            body = await _find_body(session, request)
+            body = await find_body(session, request.match_info["id"])
             assignment = await session.get(RoleAssignment, request.match_info["assignment"])
             if assignment is None or assignment.body_id != body.id:
                 raise web.HTTPNotFound()
             action = END_ACTIONS[AccountRole(assignment.role)]
-            _check(visitor, action, Target(body_id=body.id, unit_id=assignment.unit_id))
+            check_body(visitor, action, Target(body_id=body.id, unit_id=assignment.unit_id))
             if assignment.ended_at is None:
                 assignment.ended_at = accounts.now()
                 await self._record(
@@ -180,9 +164,9 @@ class BodyPages:
         typed: Mapping[str, str],
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
-            body = await _find_body(session, request)
+            body = await find_body(session, request.match_info["id"])
             target = Target(body_id=body.id)
-            _check(visitor, Action.SEE_BODY, target)
+            check_body(visitor, Action.SEE_BODY, target)
             units = await list_units(session, body.id)
             roles = await list_assignments(session, body_id=body.id)
             offers = await open_invitations(session, body.id, self._accounts.now())
@@ -201,29 +185,13 @@ class BodyPages:
         )  # fmt: skip
 
 
-async def _change(session: AsyncSession, thing: Body | Unit, form: Mapping[str, str]) -> None:
-    if str(thing.version) != form.get("version"):
-        raise web.HTTPConflict(text="changed_meanwhile")
-    if form.get("set") in ("open", "closed"):
-        thing.is_active = form["set"] == "open"
-    else:
-        await rename(session, thing, form.get("name", ""))
+def _read_change(form: Mapping[str, str]) -> BodyChange:
+    is_active = form["set"] == "open" if form.get("set") in ("open", "closed") else None
+    return BodyChange(form.get("version", ""), form.get("name", ""), is_active)
 
 
-async def _find_body(session: AsyncSession, request: web.Request) -> Body:
-    body = await session.get(Body, request.match_info["id"])
-    if body is None:
-        raise web.HTTPNotFound()
-    return body
-
-
-def _check(visitor: Visitor, action: Action, target: Target | None = None) -> None:
-    """Refuse like what is not there: a foreign id answers exactly like a random one."""
-    if not visitor.may(action, target or Target()):
-        raise web.HTTPNotFound()
-
-
-def _name_error(mistake: Exception, typed: str) -> str:
+def name_error(mistake: Exception, typed: str) -> str:
+    """Return the code of what is wrong with a name."""
     if isinstance(mistake, NameTaken):
         return "name_taken"
     return "name_too_long" if typed.strip() else "name_missing"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from aiohttp import web
 from sqlalchemy import select
 
-from signaling.accounts.parts import PageParts
+from signaling.accounts.parts import AccountParts, PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.texts import mask_email
+from signaling.accounts.visitor import Visitor
 from signaling.audit.reader import read_records
 from signaling.audit.trail import AuditAction, AuditEntry
-from signaling.storage.models import Mail
+from signaling.storage.models import AuditRecord, Mail
 
 PAGE_SIZE = 50
 MAX_OUTBOX_MAILS = 50
 """LIMIT: mails on one page of the outbox; older ones stay in the database."""
 LARGEST_NUMBER = 2**62
+
+Filter = tuple[int | None, str, str]
+"""Numbers below which; action and actor, or empty."""
 
 _ACTOR = re.compile(r"[0-9a-f]{32}|anonymous|system")
 _LINK = re.compile(r"https?://[^\s]+")
@@ -41,22 +46,10 @@ class RecordPages:
 
     async def audit(self, request: web.Request) -> web.Response:
         """Show the trail. That somebody looked is the newest record of the next look."""
-        accounts = self._accounts
-        visitor = await accounts.visitors.require(request)
-        if not visitor.may(Action.READ_AUDIT):
-            raise web.HTTPNotFound()
-        before, action, actor = _parse_filter(request)
-        async with accounts.database.write() as session:
-            rows = await read_records(
-                session, before=before, action=action, actor=actor, limit=PAGE_SIZE + 1
-            )
-            facts: dict[str, str | int | bool] = {"filtered": bool(action or actor)}
-            await accounts.trail.record(
-                session,
-                AuditEntry(
-                    accounts.now(), visitor.actor.person_id, AuditAction.READ_AUDIT, facts=facts
-                ),
-            )
+        visitor = await self._accounts.visitors.require(request)
+        wanted = _parse_filter(request)
+        rows = await look_at_trail(self._accounts, visitor, wanted, PAGE_SIZE + 1)
+        _, action, actor = wanted
         return self._parts.page(
             request, "audit.html", visitor, rows=rows[:PAGE_SIZE],
             before=rows[PAGE_SIZE - 1].number if len(rows) > PAGE_SIZE else None,
@@ -98,6 +91,29 @@ class RecordPages:
         return web.Response(text=mail.calendar, content_type="text/calendar", charset="utf-8")
 
 
+async def look_at_trail(
+    accounts: AccountParts, visitor: Visitor, wanted: Filter, limit: int
+) -> Sequence[AuditRecord]:
+    """Return records, the newest first, and record that somebody looked.
+
+    Raises:
+        HTTPNotFound: the visitor may not.
+    """
+    if not visitor.may(Action.READ_AUDIT):
+        raise web.HTTPNotFound()
+    before, action, actor = wanted
+    async with accounts.database.write() as session:
+        rows = await read_records(session, before=before, action=action, actor=actor, limit=limit)
+        facts: dict[str, str | int | bool] = {"filtered": bool(action or actor)}
+        await accounts.trail.record(
+            session,
+            AuditEntry(
+                accounts.now(), visitor.actor.person_id, AuditAction.READ_AUDIT, facts=facts
+            ),
+        )
+    return rows
+
+
 def split_links(text: str) -> list[tuple[str, bool]]:
     """Return the text in pieces; True: the piece is an address to follow."""
     pieces, position = [], 0
@@ -107,7 +123,7 @@ def split_links(text: str) -> list[tuple[str, bool]]:
     return [piece for piece in [*pieces, (text[position:], False)] if piece[0]]
 
 
-def _parse_filter(request: web.Request) -> tuple[int | None, str, str]:
+def _parse_filter(request: web.Request) -> Filter:
     before_text = request.query.get("before", "")
     is_number = before_text.isascii() and before_text.isdigit() and len(before_text) < 19
     action = request.query.get("action", "")

@@ -41,6 +41,8 @@ class Action(StrEnum):
     END_UNIT_COORDINATOR = "end_unit_coordinator"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
+    READ_CONTACT = "read_contact"
+    """Messages of the form «Επικοινωνία» (R31), and marking them as answered."""
     MANAGE_COLLECTIVE_BODY = "manage_collective_body"
     """Collective bodies and their members (R37)."""
     MANAGE_TEMPLATES = "manage_templates"
@@ -158,6 +160,7 @@ RIGHTS: Mapping[tuple[AccountRole, Action], frozenset[Relation]] = {
         (AccountRole.ADMINISTRATOR, Action.END_UNIT_COORDINATOR, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.READ_AUDIT, Relation.ANY),
         (AccountRole.ADMINISTRATOR, Action.READ_MAIL_STATES, Relation.ANY),
+        (AccountRole.ADMINISTRATOR, Action.READ_CONTACT, Relation.ANY),
         # Citizens book for themselves (R42); special requirements are for the serving ΚΕΠ only.
         (AccountRole.SIMPLE_USER, Action.BOOK_APPOINTMENT, Relation.OWN),
         (AccountRole.SIMPLE_USER, Action.SEE_APPOINTMENT, Relation.OWN),

@@ -30,7 +30,12 @@ from signaling.identity.attempts import Attempts
 from signaling.identity.config import IdentityConfig
 from signaling.identity.handlers import SignInPages, SignInParts
 from signaling.identity.http import ProviderHttp
-from signaling.identity.providers import make_centre, make_providers
+from signaling.identity.providers import (
+    CentreDouble,
+    development_secret,
+    make_centre,
+    make_providers,
+)
 from signaling.kep.centre import Centre
 from signaling.kep.config import CentreConfig
 from signaling.mail.config import Delivery, MailConfig
@@ -44,10 +49,12 @@ from signaling.scheduling.config import CapacityConfig, InvitationsConfig
 from signaling.scheduling.desk import add_desk
 from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.file_pages import FilePages
+from signaling.scheduling.invitation_changes import InvitationChanges
 from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitation_pages import InvitationPages
 from signaling.scheduling.invitations import InvitationLinks
 from signaling.scheduling.invited_pages import InvitedPages
+from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.reminders import Reminders
 from signaling.scheduling.samples import SampleParts, add_sample_sittings
 from signaling.scheduling.scanner import Scanner
@@ -152,9 +159,9 @@ class AccountsService:
         AccountPages(parts).add_routes(app)
         RequestPages(parts).add_routes(app)
         BodyPages(parts).add_routes(app)
-        add_desk(app, DeskParts(parts, self.sittings, self._form_limits()))
+        add_desk(app, self.desk_parts(renderer))
         AppointmentPages(parts).add_routes(app)
-        InvitationPages(parts, self._invitation_links, self._invitation_mails).add_routes(app)
+        InvitationPages(parts, self.invitation_changes).add_routes(app)
         InvitedPages(parts, self._invitation_mails).add_routes(app)
         FilePages(parts, Scanner(settings.invitations.virus_scanner)).add_routes(app)
         has_outbox = settings.mail.delivery is Delivery.OUTBOX
@@ -166,15 +173,24 @@ class AccountsService:
         Raises:
             SecretMissing: its password cannot be read.
         """
-        settings = self._settings
-        return make_centre(
-            config, settings.identity, settings.secrets_folder, settings.data_folder,
-            development_port=settings.development_port, http=self._http,
-        )  # fmt: skip
+        settings, double = self._settings, None
+        if settings.identity.development.enabled:
+            secret = development_secret(settings.data_folder)
+            double = CentreDouble(settings.development_port, secret)
+        return make_centre(config, settings.secrets_folder, double, self._http)
 
     def page_parts(self, renderer: Renderer) -> PageParts:
         """Return what pages that know who is asking are made with."""
         return PageParts(self.parts, renderer)
+
+    def desk_parts(self, renderer: Renderer) -> DeskParts:
+        """Return what the desk works with."""
+        return DeskParts(self.page_parts(renderer), self.sittings, self._form_limits())
+
+    @functools.cached_property
+    def invitation_changes(self) -> InvitationChanges:
+        """Who is invited, as pages and the API change it."""
+        return InvitationChanges(self.parts, self._invitation_links, self._invitation_mails)
 
     async def run(self) -> None:
         """Wait for the database, then deliver mail and clean up, for ever."""
@@ -183,6 +199,8 @@ class AccountsService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._clean(), name="session-cleaner")
                 tasks.create_task(self._make_reminders().run(), name="reminders")
+                overdue = Overdue(self.database, self.sittings, self._now)
+                tasks.create_task(overdue.run(), name="overdue-sittings")
                 if self._settings.mail.delivery is Delivery.SMTP:
                     tasks.create_task(self._delivery.run(), name="mail-delivery")
         finally:

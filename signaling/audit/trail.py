@@ -74,6 +74,8 @@ class AuditAction(StrEnum):
     MOVE_BACK = "move_back"
     READ_AUDIT = "read_audit"
     READ_MAIL_STATES = "read_mail_states"
+    READ_CONTACT = "read_contact"
+    ANSWER_CONTACT = "answer_contact"
     BOOK_APPOINTMENT = "book_appointment"
     RESCHEDULE_APPOINTMENT = "reschedule_appointment"
     CANCEL_APPOINTMENT = "cancel_appointment"
@@ -90,7 +92,7 @@ class AuditEntry:
 
     at: datetime
     actor_id: str | None
-    """Id of the person; None: nobody signed in. Stored as a pseudonym."""
+    """Id of the person, stored as a pseudonym; None: nobody signed in; `SYSTEM_ACTOR`: the clock."""
     action: AuditAction
     object_kind: str = ""
     """Singular noun, such as `role_request`."""
@@ -120,7 +122,9 @@ class StoredTrail:
 
     async def record(self, session: AsyncSession, entry: AuditEntry) -> None:
         """Add `entry`; it is written when the transaction commits."""
-        actor = self.pseudonym(entry.actor_id) if entry.actor_id else ANONYMOUS_ACTOR
+        actor = entry.actor_id or ANONYMOUS_ACTOR
+        if actor not in (SYSTEM_ACTOR, ANONYMOUS_ACTOR):
+            actor = self.pseudonym(actor)
         session.add(
             AuditRecord(
                 at=entry.at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signaling.identity.config import IdentityConfig, ProviderEntry, ProviderKind
@@ -68,10 +68,17 @@ def _make_provider(entry: ProviderEntry, secrets_folder: str, http: ProviderHttp
     return OidcProvider(realm, http) if is_oidc else GsisProvider(realm, http)
 
 
+@dataclass(frozen=True)
+class CentreDouble:
+    """The interoperability centre's double of the development provider."""
+
+    port: int
+    password: str
+
+
 def make_centre(
-    config: CentreConfig, identity: IdentityConfig, secrets_folder: str, data_folder: Path,
-    *, development_port: int, http: ProviderHttp,
-) -> Centre | None:  # fmt: skip
+    config: CentreConfig, secrets_folder: str, double: CentreDouble | None, http: ProviderHttp
+) -> Centre | None:
     """Return the interoperability centre, its double in development, or none.
 
     Raises:
@@ -79,8 +86,8 @@ def make_centre(
     """
     if config.address:
         return KedCentre(config, read_secret(secrets_folder, config.password), http)
-    if not identity.development.enabled:
+    if double is None:
         return None
-    address = f"http://127.0.0.1:{development_port}{KED_PATH}"
-    double = replace(config, address=address, username=DEVELOPMENT_CLIENT)
-    return KedCentre(double, development_secret(data_folder), http)
+    address = f"http://127.0.0.1:{double.port}{KED_PATH}"
+    settings = replace(config, address=address, username=DEVELOPMENT_CLIENT)
+    return KedCentre(settings, double.password, http)

@@ -80,7 +80,7 @@ class AppointmentPages:
                 linked.guest.person_id = visitor.person.id
                 path += "/guest"
             else:
-                check(visitor, Action.CHANGE_APPOINTMENT, _target(linked.appointment))
+                check(visitor, Action.CHANGE_APPOINTMENT, target_of_appointment(linked.appointment))
         raise web.HTTPSeeOther(path)
 
     async def list(self, request: web.Request) -> web.Response:
@@ -198,7 +198,7 @@ class AppointmentPages:
             appointment = await session.get(Appointment, request.match_info["id"])
             if appointment is None:
                 raise web.HTTPNotFound()
-            check(visitor, Action.CHANGE_APPOINTMENT, _target(appointment))
+            check(visitor, Action.CHANGE_APPOINTMENT, target_of_appointment(appointment))
             return visitor, appointment, await place_of(session, appointment)
 
     async def _times_page(
@@ -241,7 +241,8 @@ async def _guest_of(
     return next((each for each in guests if is_guest(each, visitor.person)), None)
 
 
-def _target(appointment: Appointment) -> Target:
+def target_of_appointment(appointment: Appointment) -> Target:
+    """Return an appointment as the table of rights sees it."""
     return Target(owner_id=appointment.person_id, kep_id=appointment.kep_id)
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
 from signaling.kep.capacity import Reserve
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import free
-from signaling.kep.day_steps import moment_of
+from signaling.kep.day_records import free, lock_day
+from signaling.kep.day_steps import day_of, moment_of, step_of
 from signaling.kep.notices import Notices
 from signaling.kep.personal import Needs, PersonalData, PersonalVault
 from signaling.kep.placing import NotOffered, Placer
@@ -148,6 +148,9 @@ class Booking:
         if existing is not None:
             return existing
         old = await session.get_one(Appointment, appointment_id)
+        # Two who swap their days meet at the earlier one first, and neither waits for the other.
+        for day in sorted({day_of(step_of(old.starts_at)), day_of(step)}):
+            await lock_day(session, old.kep_id, day)
         move(old, AppointmentState.RESCHEDULED)
         await session.flush()
         await free(session, old)

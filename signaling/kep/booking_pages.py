@@ -121,11 +121,11 @@ class BookingPages:
             raise web.HTTPNotFound()
         async with self._accounts.database.read() as session:
             if theme is Theme.MUNICIPAL:
-                municipalities = await _municipalities(session)
+                municipalities = await list_municipalities(session)
                 return self._page(
                     request, "kep_municipalities.html", visitor, 2, municipalities=municipalities
                 )
-            services = await _services(session, theme, None)
+            services = await list_services(session, theme, None)
         return self._page(
             request, "kep_services.html", visitor, 2, theme=theme, services=services,
             municipality=None,
@@ -138,7 +138,7 @@ class BookingPages:
             municipality = await session.get(Municipality, request.match_info["municipality"])
             if municipality is None or not municipality.is_active:
                 raise web.HTTPNotFound()
-            services = await _services(session, Theme.MUNICIPAL, municipality.id)
+            services = await list_services(session, Theme.MUNICIPAL, municipality.id)
         return self._page(
             request, "kep_services.html", visitor, 2, theme=Theme.MUNICIPAL, services=services,
             municipality=municipality,
@@ -275,9 +275,10 @@ async def _choice(session: AsyncSession, request: web.Request, values: Mapping[s
     return Choice(service, kep_id, step_from(values.get("step", "")))
 
 
-async def _services(
+async def list_services(
     session: AsyncSession, theme: Theme, municipality_id: str | None
 ) -> Sequence[KepService]:
+    """Return the services of a theme, by name; of a municipality only its own."""
     rows = await session.scalars(
         select(KepService)
         .where(
@@ -292,7 +293,7 @@ async def _services(
     return list(rows)
 
 
-async def _municipalities(session: AsyncSession) -> Sequence[Municipality]:
+async def list_municipalities(session: AsyncSession) -> Sequence[Municipality]:
     """Return the municipalities that have both services and a ΚΕΠ."""
     rows = await session.scalars(
         select(Municipality)

@@ -67,7 +67,7 @@ class CallRecords:
         move(appointment, _S.IDENTIFYING)
         record = await record_of(session, appointment.id)
         record.began_at, record.served_by = now, by
-        await self._note(session, AuditAction.BEGIN_CALL, appointment, by, now)
+        await self._note(session, AuditAction.BEGIN_CALL, appointment, by=by, now=now)
 
     async def confirm_identity(
         self, session: AsyncSession, appointment: Appointment, *, by: str, how: str,
@@ -83,7 +83,7 @@ class CallRecords:
         record.identified_at, record.identified_how = now, how
         record.transaction_id = transaction_id
         await self._note(
-            session, AuditAction.CONFIRM_IDENTITY, appointment, by, now, facts={"how": how}
+            session, AuditAction.CONFIRM_IDENTITY, appointment, by=by, now=now, facts={"how": how}
         )
 
     async def conclude(
@@ -101,7 +101,7 @@ class CallRecords:
         record.next_step, record.delivery = outcome.next_step.value, outcome.delivery.value
         record.reference_number = outcome.reference_number
         await self._note(
-            session, AuditAction.CONCLUDE_CALL, appointment, by, now,
+            session, AuditAction.CONCLUDE_CALL, appointment, by=by, now=now,
             facts={"result": outcome.result.value},
         )  # fmt: skip
 
@@ -121,8 +121,8 @@ class CallRecords:
             session,
             AuditAction.ABORT_CALL,
             appointment,
-            by,
-            now,
+            by=by,
+            now=now,
             facts={"reason": reason.value},
         )
 
@@ -135,11 +135,11 @@ class CallRecords:
             WrongState: they have.
         """
         move(appointment, _S.ABSENT)
-        await self._note(session, AuditAction.NOTE_ABSENT, appointment, by, now)
+        await self._note(session, AuditAction.NOTE_ABSENT, appointment, by=by, now=now)
 
     async def _note(
-        self, session: AsyncSession, action: AuditAction, appointment: Appointment, by: str,
-        now: datetime, *, facts: Mapping[str, str] | None = None,
+        self, session: AsyncSession, action: AuditAction, appointment: Appointment, *, by: str,
+        now: datetime, facts: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         entry = AuditEntry(now, by, action, "appointment", appointment.id, facts=facts or {})
         await self._trail.record(session, entry)

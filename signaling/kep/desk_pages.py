@@ -26,6 +26,7 @@ TAKEABLE = frozenset(
      AppointmentState.IDENTIFYING, AppointmentState.SERVING}
 )  # fmt: skip
 """States from which the employee can enter the call."""
+NOTHING_WRONG: Mapping[str, str] = {}
 
 
 class KepDeskPages:
@@ -163,8 +164,9 @@ class KepDeskPages:
         return row, self._parts.vault.open(row.appointment).name
 
     def _outcome_page(
-        self, request: web.Request, visitor: Visitor, appointment: Appointment, *, status: int = 200,
-        errors: Mapping[str, str] = NOTHING, typed: Mapping[str, str] = NOTHING,
+        self, request: web.Request, visitor: Visitor, appointment: Appointment, *,
+        status: int = 200, errors: Mapping[str, str] = NOTHING_WRONG,
+        typed: Mapping[str, str] = NOTHING_WRONG,
     ) -> web.Response:  # fmt: skip
         return self._parts.pages.page(
             request, "kep_outcome.html", visitor, status=status, appointment=appointment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -66,14 +67,23 @@ class KepsService:
 
     def add_routes(self, app: web.Application, renderer: Renderer, call: CallServiceParts) -> None:
         """Add all pages of ΚΕΠ, and the calls behind them."""
-        parts = KepParts(
-            PageParts(self.accounts.parts, renderer), self.booking, self._plans, self._vault,
-            self.notices, self._config,
-        )  # fmt: skip
+        parts = self.kep_parts(renderer)
         for pages in (BookingPages, AppointmentPages, GuestPages, OverviewPages, KepPages,
                       StaffPages):  # fmt: skip
             pages(parts).add_routes(app)
         CallService(parts, call).add_routes(app)
+
+    def kep_parts(self, renderer: Renderer) -> KepParts:
+        """Return what pages of ΚΕΠ work with."""
+        return KepParts(
+            PageParts(self.accounts.parts, renderer), self.booking, self._plans, self._vault,
+            self.notices, self._config,
+        )  # fmt: skip
+
+    @property
+    def open_before(self) -> timedelta:
+        """How long before the start the waiting room opens."""
+        return timedelta(minutes=self._config.open_before_minutes)
 
     @property
     def allows_unencrypted(self) -> bool:

@@ -6,17 +6,16 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sfu.values import Role, RoomClass
-from signaling.accounts.rights import Action, Actor, Target, may
+from signaling.accounts.rights import Action, Actor, may
 from signaling.door.values import Window
 from signaling.grants import initial_grants
-from signaling.scheduling.values import SittingState
-from signaling.scheduling.windows import RUNS_THE_SITTING, SittingTimes, entry_window
+from signaling.scheduling.invitations import find_own
+from signaling.scheduling.sittings import target_of, times_of
+from signaling.scheduling.windows import RUNS_THE_SITTING, entry_window
 from signaling.storage.models import Invitation, Person, Sitting
-from signaling.storage.models.base import ID_LENGTH
 from signaling.tokens import MAX_DISPLAY_NAME, clean_display_name
 
 UNNAMED = "—"
@@ -44,17 +43,12 @@ class Entitlement:
         return window_of(self.sitting, self.role)
 
 
-async def find_sitting(session: AsyncSession, sitting_id: str) -> Sitting | None:
-    """Return a sitting by its id, whatever was typed."""
-    return None if len(sitting_id) != ID_LENGTH else await session.get(Sitting, sitting_id)
-
-
 async def entitlement_of(
     session: AsyncSession, sitting: Sitting, person: Person | None, actor: Actor
 ) -> Entitlement | None:
     """Return as what somebody may come to the door; None: not at all. `person` None: nobody signed in."""
     if person is not None:
-        invitation = await invitation_of(session, sitting.id, person)
+        invitation = await find_own(session, person, sitting.id)
         invited = frozenset({person.id}) if invitation is not None else frozenset[str]()
         target = target_of(sitting, invited)
         if may(actor, Action.TAKE_PART_IN_SITTING, target):
@@ -68,35 +62,6 @@ async def entitlement_of(
     if sitting.admits_guests and not sitting.is_closed:
         return Entitlement(sitting, Role.GUEST, is_known=False, enters_at_once=False)
     return None
-
-
-async def invitation_of(
-    session: AsyncSession, sitting_id: str, person: Person
-) -> Invitation | None:
-    """Return the person's invitation: theirs by account, or by their confirmed address."""
-    is_theirs = Invitation.person_id == person.id
-    if person.email:
-        by_address = Invitation.person_id.is_(None) & (Invitation.email == person.email.lower())
-        is_theirs = or_(is_theirs, by_address)
-    found: Invitation | None = await session.scalar(
-        select(Invitation)
-        .where(Invitation.sitting_id == sitting_id, Invitation.revoked_at.is_(None), is_theirs)
-        .order_by(func.coalesce(Invitation.person_id, "").desc())
-        .limit(1)
-    )
-    return found
-
-
-def target_of(sitting: Sitting, invited: frozenset[str] = frozenset()) -> Target:
-    """Return a sitting as the table of rights sees it."""
-    return Target(sitting.body_id, sitting.unit_id, sitting.organiser_id, invited)
-
-
-def times_of(sitting: Sitting) -> SittingTimes:
-    """Return a sitting as the clock sees it."""
-    return SittingTimes(
-        sitting.starts_at, sitting.ends_at, sitting.open_before_min, SittingState(sitting.state)
-    )
 
 
 def window_of(sitting: Sitting, role: Role) -> Window:

@@ -23,12 +23,15 @@ from signaling.door.values import Caller, DoorLimits
 from signaling.encryption import EncryptionPolicy
 from signaling.errors import ErrorCode, RequestError
 from signaling.frame_socket import is_own_origin
-from signaling.live.entry import Entitlement, entitlement_of, find_sitting, invitation_of
+from signaling.live.entry import Entitlement, entitlement_of
 from signaling.live.presence import Presence, Visit
 from signaling.live.sitting_rooms import SittingRooms
 from signaling.rate_limits import RateLimit
 from signaling.rendering import language_of
+from signaling.scheduling.invitations import find_own
+from signaling.scheduling.sittings import get_sitting
 from signaling.scheduling.values import SittingState
+from signaling.storage.models import new_id
 from signaling.tokens import MAX_DISPLAY_NAME, clean_display_name, room_scoped_subject
 from signaling.vault import token_hash
 
@@ -141,11 +144,11 @@ class EntryPages:
         visitor = await self._accounts.visitors.of(request)
         person = visitor.person if visitor.stage is Stage.READY else None
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, request.match_info["id"])
+            sitting = await get_sitting(session, request.match_info["id"])
             if sitting is None:
                 if person is not None:
                     # As long as for one that is there: the time must not tell them apart.
-                    await invitation_of(session, request.match_info["id"], person)
+                    await find_own(session, person, new_id())
                 return visitor, None
             return visitor, await entitlement_of(session, sitting, person, visitor.actor)
 

@@ -16,9 +16,9 @@ from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.door.doors import Doors
 from signaling.door.values import KnockState
-from signaling.live.entry import find_sitting, target_of
 from signaling.live.presence import PresenceKind
 from signaling.rooms import RoomTable
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.storage.models import PresenceEvent, Sitting
 
 MAX_EVENTS = 20
@@ -79,9 +79,9 @@ class LivePages:
         accounts = self._parts.accounts
         visitor = await accounts.visitors.require(request)
         async with accounts.database.read() as session:
-            sitting = await find_sitting(session, request.match_info["id"])
-            if sitting is None or not visitor.may(Action.SUPERVISE_SITTING, target_of(sitting)):
-                raise web.HTTPNotFound()
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.SUPERVISE_SITTING
+            )
             events = await session.scalars(
                 select(PresenceEvent)
                 .where(PresenceEvent.sitting_id == sitting.id)

@@ -6,10 +6,12 @@ What the database says is read again every few seconds; while it is away, what w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sfu import rpc_messages as rpc
 from sfu.logs import Log
@@ -23,6 +25,7 @@ from signaling.live.sitting_door import DoorKeeping, SittingJournal
 from signaling.messages import ClosingSoon
 from signaling.room_session import RoomDescription
 from signaling.rooms import RoomTable
+from signaling.scheduling.sittings import SittingChange
 from signaling.scheduling.values import SittingState
 from signaling.storage.database import StorageUnavailable
 from signaling.storage.models import Sitting
@@ -60,6 +63,8 @@ class SittingRooms:
         self._open: dict[str, OpenSitting] = {}
         """By room."""
         self._opening = asyncio.Lock()
+        self._is_stale = asyncio.Event()
+        """A sitting was changed: what was read last does not hold."""
 
     async def ensure(self, sitting: Sitting) -> None:
         """Let the sitting have a door, if it has none; take over a room that ran before us.
@@ -83,7 +88,20 @@ class SittingRooms:
                 self.handle_timeout()
             except Exception:  # task root: other rooms must go on to be watched
                 log.exception("the rooms of sittings cannot be refreshed")
-            await asyncio.sleep(self._pause_s())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s()):
+                    await self._is_stale.wait()
+            self._is_stale.clear()
+
+    async def sitting_changed(
+        self, session: AsyncSession, sitting: Sitting, change: SittingChange
+    ) -> None:
+        """Read again once the change is in the database (`SittingObserver`): a room whose sitting
+        is ended or cancelled is closed at once."""
+        del sitting, change
+        event.listen(
+            session.sync_session, "after_commit", lambda _: self._is_stale.set(), once=True
+        )
 
     async def refresh(self) -> None:
         """Read the sittings of all rooms that run, and do what follows.

@@ -106,15 +106,19 @@ async def list_agenda(session: AsyncSession, sitting_id: str) -> Sequence[Agenda
     return list(rows)
 
 
-async def save_agenda(session: AsyncSession, sitting_id: str, rows: Sequence[AgendaRow]) -> None:
-    """Make the agenda what `rows` say. Documents of a removed subject stay with the sitting."""
+async def save_agenda(session: AsyncSession, sitting_id: str, rows: Sequence[AgendaRow]) -> bool:
+    """Make the agenda what `rows` say, and return whether that changed anything. Documents of a
+    removed subject stay with the sitting."""
     items = {each.id: each for each in await list_agenda(session, sitting_id)}
+    kept = []
     for number, row in enumerate(rows, start=1):
         item = items.pop(row.item_id, None)
         if item is None:
             item = AgendaItem(sitting_id=sitting_id, number=number, title="")
             session.add(item)
+        kept.append(item)
         item.number, item.title, item.speaker = number, row.title, row.speaker
+    is_changed = bool(items) or any(session.is_modified(each) for each in kept)
     if items:
         await session.execute(
             update(AgendaFile)
@@ -122,6 +126,7 @@ async def save_agenda(session: AsyncSession, sitting_id: str, rows: Sequence[Age
             .values(agenda_item_id=None)
         )
         await session.execute(delete(AgendaItem).where(AgendaItem.id.in_(items)))
+    return is_changed
 
 
 async def count_files(session: AsyncSession, sitting_id: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -14,7 +14,13 @@ from signaling.accounts.parts import AccountParts, PageParts
 from signaling.accounts.rights import Action, bodies_of
 from signaling.accounts.visitor import Visitor
 from signaling.scheduling.sitting_form import FormLimits
-from signaling.scheduling.sittings import Origin, Sittings, lock_sitting, target_of
+from signaling.scheduling.sittings import (
+    Origin,
+    Sittings,
+    get_sitting,
+    lock_sitting,
+    target_of,
+)
 from signaling.storage.models import Sitting
 from signaling.vault import token_hash
 
@@ -79,38 +85,42 @@ def seen_bodies(visitor: Visitor) -> frozenset[str]:
 
 
 async def find_sitting(
-    session: AsyncSession, request: web.Request, visitor: Visitor, action: Action
-) -> Sitting:
-    """Return the sitting of the address if the visitor may do `action` to it.
+    session: AsyncSession, sitting_id: str, visitor: Visitor, action: Action,
+    invited: Iterable[str] = (),
+) -> Sitting:  # fmt: skip
+    """Return the sitting if the visitor may do `action` to it.
 
     Raises:
         HTTPNotFound: a foreign one answers exactly like one that is not there.
     """
-    return check_sitting(await session.get(Sitting, request.match_info["id"]), visitor, action)
+    found = await get_sitting(session, sitting_id)
+    return check_sitting(found, visitor, action, invited)
 
 
 async def find_sitting_to_change(
-    session: AsyncSession, request: web.Request, visitor: Visitor, form: Mapping[str, str]
+    session: AsyncSession, sitting_id: str, visitor: Visitor, version: str
 ) -> Sitting:
-    """Return the sitting of the address to a visitor who may manage it and has seen it as it is.
+    """Return the sitting to a visitor who may manage it and has seen it as it is.
 
     Raises:
         HTTPNotFound: as above.
         HTTPConflict: it was changed since.
     """
-    found = await lock_sitting(session, request.match_info["id"])
+    found = await lock_sitting(session, sitting_id)
     sitting = check_sitting(found, visitor, Action.MANAGE_SITTING)
-    if str(sitting.version) != form.get("version"):
+    if str(sitting.version) != version:
         raise web.HTTPConflict(text="changed_meanwhile")
     return sitting
 
 
-def check_sitting(sitting: Sitting | None, visitor: Visitor, action: Action) -> Sitting:
+def check_sitting(
+    sitting: Sitting | None, visitor: Visitor, action: Action, invited: Iterable[str] = ()
+) -> Sitting:
     """Return `sitting` if the visitor may do `action` to it.
 
     Raises:
         HTTPNotFound: as above.
     """
-    if sitting is None or not visitor.may(action, target_of(sitting)):
+    if sitting is None or not visitor.may(action, target_of(sitting, invited)):
         raise web.HTTPNotFound()
     return sitting

@@ -12,6 +12,7 @@ from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.files import (
     MAX_FILE_BYTES,
     MEDIA_TYPES,
@@ -20,7 +21,6 @@ from signaling.scheduling.files import (
     check_document,
     list_files,
 )
-from signaling.scheduling.invitation_pages import find_sitting
 from signaling.scheduling.scanner import Scanner, ScannerUnavailable
 from signaling.storage.models import AgendaFile, AgendaItem, Sitting
 
@@ -52,7 +52,7 @@ class FilePages:
         accounts = self._accounts
         async with accounts.database.read() as session:  # before 20 MB are read for nothing
             visitor = await accounts.visitors.require(request)
-            await find_sitting(session, visitor, request, Action.MANAGE_SITTING)
+            await find_sitting(session, request.match_info["id"], visitor, Action.MANAGE_SITTING)
         visitor, upload = await accounts.visitors.read_upload(
             request, max_file_bytes=MAX_FILE_BYTES
         )
@@ -65,7 +65,9 @@ class FilePages:
             if not await self._scanner.is_clean(document.content):
                 raise FileRefused("file_infected")
             async with accounts.database.write() as session:
-                sitting = await find_sitting(session, visitor, request, Action.MANAGE_SITTING)
+                sitting = await find_sitting(
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+                )
                 kept = await add_file(
                     session, sitting, document, by=visitor.actor.person_id, now=accounts.now(),
                     item_id=await _find_item(session, sitting, upload.fields.get("item", "")),
@@ -85,7 +87,9 @@ class FilePages:
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
         async with accounts.database.write() as session:
-            sitting = await find_sitting(session, visitor, request, Action.MANAGE_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+            )
             file = await session.get(AgendaFile, request.match_info["file"])
             if file is None or file.sitting_id != sitting.id:
                 raise web.HTTPNotFound()
@@ -97,7 +101,9 @@ class FilePages:
         self, request: web.Request, visitor: Visitor, status: int, errors: Mapping[str, str]
     ) -> web.Response:
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, request, Action.MANAGE_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+            )
             files = await list_files(session, sitting.id)
             items = list(
                 await session.scalars(

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from signaling.accounts.visitor import Visitor
-from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.collective_bodies import (
     MAX_MEMBERS,
     BadMember,
-    import_members,
     list_members,
 )
-from signaling.scheduling.collective_pages import find_collective
+from signaling.scheduling.collective_changes import CollectiveChanges, find_collective
 from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.people_csv import (
     MAX_BYTES,
@@ -35,6 +33,7 @@ class ImportPages:
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
         self._accounts = parts.accounts
+        self._changes = CollectiveChanges(parts.accounts)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -65,32 +64,22 @@ class ImportPages:
         return await self._page(request, visitor, listed, errors)
 
     async def _add(self, request: web.Request, visitor: Visitor, text: str) -> web.Response:
-        now = self._accounts.now()
+        collective_id = request.match_info["id"]
         try:
             listed = parse_people_text(text)
-            async with self._accounts.database.write() as session:
-                found = await find_collective(session, request, visitor)
-                result = await import_members(session, found.id, listed.people, now)
-                await self._accounts.trail.record(
-                    session,
-                    AuditEntry(
-                        now, visitor.actor.person_id, AuditAction.IMPORT_MEMBERS,
-                        "collective_body", found.id,
-                        facts={"added": result.added, "known": result.known},
-                    ),
-                )  # fmt: skip
+            result = await self._changes.import_people(visitor, collective_id, listed.people)
         except (UnreadableList, BadMember) as mistake:
             code = str(mistake) if isinstance(mistake, UnreadableList) else "members_many"
             return await self._page(request, visitor, None, {"file": code})
         query = f"done=imported&added={result.added}&known={result.known}"
-        raise web.HTTPSeeOther(f"/desk/collective-bodies/{found.id}?{query}")
+        raise web.HTTPSeeOther(f"/desk/collective-bodies/{collective_id}?{query}")
 
     async def _page(
         self, request: web.Request, visitor: Visitor, listed: PeopleList | None,
         errors: Mapping[str, str] | None = None,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
-            found = await find_collective(session, request, visitor)
+            found = await find_collective(session, request.match_info["id"], visitor)
             members = await list_members(session, found.id)
         seated = {each.email for each in members}
         people = listed.people if listed is not None else ()

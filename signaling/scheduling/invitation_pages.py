@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
-from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
+from signaling.scheduling.invitation_changes import InvitationChanges
 from signaling.scheduling.invitation_form import BadInvitee, parse_invitee
-from signaling.scheduling.invitation_mails import InvitationMails, Occasion, load_facts
 from signaling.scheduling.invitations import (
     INVITABLE_ROLES,
     ROOM_ROLES,
-    InvitationLinks,
     Invitee,
     TooManyInvited,
     count_invited,
-    invite,
-    invitees_of_members,
     list_invited,
 )
 from signaling.scheduling.people_csv import (
@@ -32,9 +28,7 @@ from signaling.scheduling.people_csv import (
     decode,
     parse_people_text,
 )
-from signaling.scheduling.sittings import target_of
 from signaling.scheduling.values import SittingState
-from signaling.storage.models import Invitation, Sitting
 
 PAGE_SIZE = 50
 MAX_BAD_LINES_SHOWN = 50
@@ -53,11 +47,10 @@ class Preview:
 class InvitationPages:
     """Answers `/desk/sittings/{id}/invited…`."""
 
-    def __init__(self, parts: PageParts, links: InvitationLinks, mails: InvitationMails) -> None:
+    def __init__(self, parts: PageParts, changes: InvitationChanges) -> None:
         self._parts = parts
         self._accounts = parts.accounts
-        self._links = links
-        self._mails = mails
+        self._changes = changes
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -90,11 +83,7 @@ class InvitationPages:
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        async with accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
-            if sitting.collective_body_id is None:
-                raise web.HTTPNotFound()
-            invitees = await invitees_of_members(session, sitting.collective_body_id)
+        invitees = await self._changes.members_of(visitor, request.match_info["id"])
         return await self._invite(request, visitor, invitees)
 
     async def invite_file(self, request: web.Request) -> web.Response:
@@ -124,55 +113,30 @@ class InvitationPages:
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        async with accounts.database.write() as session:
-            sitting, invitation = await self._find(session, visitor, request)
-            if invitation.revoked_at is None:
-                invitation.revoked_at = accounts.now()
-                facts = await load_facts(session, sitting)
-                self._mails.tell(session, facts, [invitation], Occasion.UNINVITED)
-                await self._record(session, visitor, AuditAction.REVOKE_INVITATION, invitation.id)
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}/invited?done=revoked")
+        sitting_id = request.match_info["id"]
+        await self._changes.revoke(visitor, sitting_id, request.match_info["invitation"])
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=revoked")
 
     async def resend(self, request: web.Request) -> web.Response:
         """Send the same invitation again."""
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        async with accounts.database.write() as session:
-            sitting, invitation = await self._find(session, visitor, request)
-            if invitation.revoked_at is not None:
-                raise web.HTTPNotFound()
-            facts = await load_facts(session, sitting)
-            self._mails.tell(session, facts, [invitation], Occasion.INVITED)
-            await self._record(session, visitor, AuditAction.RESEND_INVITATION, invitation.id)
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}/invited?done=resent")
+        sitting_id = request.match_info["id"]
+        await self._changes.resend(visitor, sitting_id, request.match_info["invitation"])
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=resent")
 
     async def _invite(
         self, request: web.Request, visitor: Visitor, invitees: Sequence[Invitee]
     ) -> web.Response:
-        accounts = self._accounts
+        sitting_id = request.match_info["id"]
         try:
-            async with accounts.database.write() as session:
-                sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
-                _check_open(sitting)
-                added = await invite(
-                    session, sitting, invitees, by=visitor.actor.person_id, links=self._links,
-                    now=accounts.now(),
-                )  # fmt: skip
-                await session.flush()
-                self._mails.tell(
-                    session, await load_facts(session, sitting), added, Occasion.INVITED
-                )
-                await self._record(
-                    session, visitor, AuditAction.INVITE, sitting.id, {"invited": len(added)}
-                )
+            added = await self._changes.invite(visitor, sitting_id, invitees)
         except TooManyInvited:
             errors = {"file": "invited_many"}
             return await self._page(request, visitor, status=422, errors=errors)
         # How many, so that a list sent twice says "nobody new" instead of nothing.
-        raise web.HTTPSeeOther(
-            f"/desk/sittings/{sitting.id}/invited?done=invited&count={len(added)}"
-        )
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=invited&count={added}")
 
     async def _page(
         self, request: web.Request, visitor: Visitor, *, status: int = 200,
@@ -180,7 +144,9 @@ class InvitationPages:
         preview: Preview | None = None,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.INVITE_TO_SITTING
+            )
             rows = await list_invited(
                 session, sitting.id, after=_parse_after(request), limit=PAGE_SIZE + 1
             )
@@ -195,47 +161,6 @@ class InvitationPages:
             max_bad_lines=MAX_BAD_LINES_SHOWN, done=done if done in DONE else "",
             added=_parse_count(request),
         )  # fmt: skip
-
-    async def _find(
-        self, session: AsyncSession, visitor: Visitor, request: web.Request
-    ) -> tuple[Sitting, Invitation]:
-        sitting = await find_sitting(session, visitor, request, Action.INVITE_TO_SITTING)
-        _check_open(sitting)
-        invitation = await session.get(Invitation, request.match_info["invitation"])
-        if invitation is None or invitation.sitting_id != sitting.id:
-            raise web.HTTPNotFound()
-        return sitting, invitation
-
-    async def _record(
-        self, session: AsyncSession, visitor: Visitor, action: AuditAction, object_id: str,
-        facts: Mapping[str, int] | None = None,
-    ) -> None:  # fmt: skip
-        kind = "sitting" if action is AuditAction.INVITE else "invitation"
-        entry = AuditEntry(
-            self._accounts.now(), visitor.actor.person_id, action, kind, object_id,
-            facts=facts or {},
-        )  # fmt: skip
-        await self._accounts.trail.record(session, entry)
-
-
-async def find_sitting(
-    session: AsyncSession, visitor: Visitor, request: web.Request, action: Action,
-    invited: Iterable[str] = (),
-) -> Sitting:  # fmt: skip
-    """Return the sitting of the address if the visitor has the right.
-
-    Raises:
-        HTTPNotFound: there is none, or they have not: both answer alike.
-    """
-    sitting = await session.get(Sitting, request.match_info["id"])
-    if sitting is None or not visitor.may(action, target_of(sitting, invited)):
-        raise web.HTTPNotFound()
-    return sitting
-
-
-def _check_open(sitting: Sitting) -> None:
-    if sitting.state != SittingState.PLANNED:
-        raise web.HTTPConflict(text="sitting_over")
 
 
 def _parse_after(request: web.Request) -> tuple[str, str] | None:

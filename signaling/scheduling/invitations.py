@@ -165,10 +165,12 @@ async def find_by_link(
 async def find_own(session: AsyncSession, person: Person, sitting_id: str) -> Invitation | None:
     """Return this person's invitation to the sitting, whether or not its link was opened."""
     candidates = await session.scalars(
-        select(Invitation).where(
+        select(Invitation)
+        .where(
             Invitation.sitting_id == sitting_id,
             or_(Invitation.person_id == person.id, Invitation.email == address_of(person)),
         )
+        .order_by(func.coalesce(Invitation.person_id, "").desc())  # theirs by account first
     )
     return next((each for each in candidates if is_for(each, person)), None)
 

@@ -12,13 +12,12 @@ from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import Action
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
+from signaling.scheduling.desk_parts import find_sitting
 from signaling.scheduling.files import list_files, read_content
 from signaling.scheduling.invitation_mails import InvitationMails, load_facts
-from signaling.scheduling.invitation_pages import find_sitting
 from signaling.scheduling.invitations import find_by_link, find_own
-from signaling.scheduling.sittings import target_of
-from signaling.scheduling.values import SittingState
-from signaling.scheduling.windows import SittingTimes, decide_entry, entry_window
+from signaling.scheduling.sittings import target_of, times_of
+from signaling.scheduling.windows import decide_entry, entry_window
 from signaling.storage.models import AgendaFile, Invitation, Person, Sitting
 
 
@@ -65,10 +64,7 @@ class InvitedPages:
             facts = await load_facts(session, sitting)
             files = await list_files(session, sitting.id)
         role = Role(invitation.role) if invitation is not None else Role.COORDINATOR
-        times = SittingTimes(
-            sitting.starts_at, sitting.ends_at, sitting.open_before_min,
-            SittingState(sitting.state),
-        )  # fmt: skip
+        times = times_of(sitting)
         opens_at, _ = entry_window(times, role)
         return self._parts.page(
             request, "sitting.html", visitor, facts=facts, sitting=sitting, files=files,
@@ -106,7 +102,7 @@ class InvitedPages:
         invitation = await find_own(session, person, request.match_info["id"])
         invited = [person.id] if invitation is not None else []
         sitting = await find_sitting(
-            session, visitor, request, Action.TAKE_PART_IN_SITTING, invited
+            session, request.match_info["id"], visitor, Action.TAKE_PART_IN_SITTING, invited
         )
         return sitting, invitation
 

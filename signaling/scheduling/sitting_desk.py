@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sfu.values import Role
 from signaling.accounts.bodies import BadName
 from signaling.accounts.rights import Action
-from signaling.accounts.texts import clean_text
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.agenda import (
@@ -25,9 +24,9 @@ from signaling.scheduling.desk_parts import (
     MAX_FORM_BYTES,
     DeskParts,
     find_sitting,
-    find_sitting_to_change,
 )
 from signaling.scheduling.places import Place
+from signaling.scheduling.sitting_changes import Seen, SittingChanges
 from signaling.scheduling.sitting_form import AgendaLine, parse_number, write_agenda
 from signaling.scheduling.sitting_lists import phase_of
 from signaling.scheduling.sitting_pages import form_of_sitting
@@ -38,14 +37,12 @@ from signaling.scheduling.sittings import (
     NotNow,
     Overlap,
     count_rest_of_series,
-    rest_of_series,
     target_of,
     times_of,
 )
 from signaling.scheduling.windows import entry_window
 from signaling.storage.models import AgendaItem, Body, CollectiveBody, Person, Sitting, Unit
 
-MAX_REASON_LENGTH = 1000
 DONE = frozenset({"created", "series", "changed", "cancelled", "extended", "ended", "agenda",
                   "template"})  # fmt: skip
 
@@ -56,6 +53,7 @@ class SittingDesk:
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
         self._accounts = parts.accounts
+        self._changes = SittingChanges(parts)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -76,20 +74,11 @@ class SittingDesk:
     async def cancel(self, request: web.Request) -> web.Response:
         """Call a sitting off, or all that follow in its series, with a reason."""
         visitor, form = await self._parts.read_form(request)
-        reason = clean_text(form.get("reason", ""))[:MAX_REASON_LENGTH]
         try:
-            async with self._accounts.database.write() as session:
-                sitting = await find_sitting_to_change(session, request, visitor, form)
-                if not reason:
-                    raise NotNow("cancel_reason_missing")
-                sittings = [sitting]
-                if form.get("series") == "yes":
-                    sittings = [
-                        each for each in await rest_of_series(session, sitting)
-                        if visitor.may(Action.MANAGE_SITTING, target_of(each))
-                    ]  # fmt: skip
-                origin = self._parts.origin(visitor, {})
-                await self._parts.sittings.cancel(session, sittings, reason, origin)
+            sitting = await self._changes.cancel(
+                visitor, _seen(request, form), form.get("reason", ""),
+                whole_series=form.get("series") == "yes",
+            )  # fmt: skip
         except NotNow as refusal:
             status = 422 if str(refusal) == "cancel_reason_missing" else 409
             return await self._sitting_page(request, visitor, status, problem=refusal)
@@ -100,12 +89,7 @@ class SittingDesk:
         visitor, form = await self._parts.read_form(request)
         minutes = parse_number(form.get("minutes", ""), min(EXTENSIONS_MIN), max(EXTENSIONS_MIN))
         try:
-            async with self._accounts.database.write() as session:
-                sitting = await find_sitting_to_change(session, request, visitor, form)
-                if minutes not in EXTENSIONS_MIN:
-                    raise NotNow("extension_bad")
-                origin = self._parts.origin(visitor, {})
-                await self._parts.sittings.extend(session, sitting, minutes, origin)
+            sitting = await self._changes.extend(visitor, _seen(request, form), minutes)
         except (NotNow, Overlap, NoRoomThen) as refusal:
             return await self._sitting_page(request, visitor, 409, problem=refusal)
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=extended")
@@ -114,9 +98,7 @@ class SittingDesk:
         """Close a sitting."""
         visitor, form = await self._parts.read_form(request)
         try:
-            async with self._accounts.database.write() as session:
-                sitting = await find_sitting_to_change(session, request, visitor, form)
-                await self._parts.sittings.end(session, sitting, self._parts.origin(visitor, {}))
+            sitting = await self._changes.end(visitor, _seen(request, form))
         except NotNow as refusal:
             return await self._sitting_page(request, visitor, 409, problem=refusal)
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=ended")
@@ -125,7 +107,9 @@ class SittingDesk:
         """Show the editor of the agenda."""
         visitor = await self._parts.require(request)
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+            )
             rows = rows_of(await list_agenda(session, sitting.id))
         return self._agenda_page(request, visitor, sitting, rows)
 
@@ -133,15 +117,16 @@ class SittingDesk:
         """Keep the agenda as the editor has it."""
         visitor, form = await self._parts.read_form(request, max_bytes=MAX_FORM_BYTES)
         try:
-            async with self._accounts.database.write() as session:
-                sitting = await find_sitting_to_change(session, request, visitor, form)
-                origin = self._parts.origin(visitor, {})
-                await self._parts.sittings.change_agenda(session, sitting, parse_rows(form), origin)
+            sitting = await self._changes.change_agenda(
+                visitor, _seen(request, form), parse_rows(form)
+            )
         except NotNow as refusal:
             return await self._sitting_page(request, visitor, 409, problem=refusal)
         except BadAgenda as mistake:
             async with self._accounts.database.read() as session:
-                shown = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+                shown = await find_sitting(
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+                )
             return self._agenda_page(
                 request, visitor, shown, mistake.rows, mistake=mistake,
                 version=form.get("version", ""),
@@ -153,7 +138,9 @@ class SittingDesk:
         visitor, form = await self._parts.read_form(request)
         try:
             async with self._accounts.database.write() as session:
-                sitting = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+                sitting = await find_sitting(
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+                )
                 place = Place(sitting.body_id, "", sitting.unit_id)
                 if not visitor.may(Action.MANAGE_TEMPLATES, place.target):
                     raise web.HTTPNotFound()
@@ -184,7 +171,9 @@ class SittingDesk:
     ) -> web.Response:  # fmt: skip
         accounts = self._accounts
         async with accounts.database.read() as session:
-            sitting = await find_sitting(session, request, visitor, Action.TAKE_PART_IN_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.TAKE_PART_IN_SITTING
+            )
             view = await _read_view(session, sitting)
         may_manage = visitor.may(Action.MANAGE_SITTING, target_of(sitting))
         now, times = accounts.now(), times_of(sitting)
@@ -212,6 +201,10 @@ class SittingDesk:
             sitting=sitting, rows=rows, version=version or str(sitting.version),
             errors=mistake.errors if mistake is not None else {},
         )  # fmt: skip
+
+
+def _seen(request: web.Request, form: Mapping[str, str]) -> Seen:
+    return Seen(request.match_info["id"], form.get("version", ""))
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,11 @@ def phase_of(times: SittingTimes, now: datetime) -> Phase:
 
 
 async def list_between(
-    session: AsyncSession, body_ids: Collection[str], first: datetime, end: datetime
-) -> Sequence[SittingRow]:
-    """Return sittings that start from `first` to before `end`, in order; cancelled ones not."""
+    session: AsyncSession, body_ids: Collection[str], first: datetime, end: datetime, *,
+    after: Cursor | None = None, limit: int = MAX_SHOWN,
+) -> Sequence[SittingRow]:  # fmt: skip
+    """Return sittings that start from `first` to before `end`, in order from behind `after`;
+    cancelled ones not."""
     query = (
         _rows()
         .where(
@@ -95,8 +97,12 @@ async def list_between(
             Sitting.state != SittingState.CANCELLED,
         )
         .order_by(Sitting.starts_at, Sitting.id)
-        .limit(MAX_SHOWN)
+        .limit(limit)
     )
+    if after is not None:
+        # The first condition is what the index begins with; the second is within one moment.
+        position = tuple_(Sitting.starts_at, Sitting.id)
+        query = query.where(Sitting.starts_at >= after[0], position > after)
     return await _read(session, query)
 
 

@@ -16,17 +16,16 @@ from signaling.scheduling.desk_parts import (
     MAX_FORM_BYTES,
     DeskParts,
     find_sitting,
-    find_sitting_to_change,
     new_request_key,
 )
-from signaling.scheduling.places import find_place, list_places, place_value
+from signaling.scheduling.places import list_places, place_value
+from signaling.scheduling.sitting_changes import Seen, SittingChanges
 from signaling.scheduling.sitting_form import (
     YES,
     AgendaLine,
     BadForm,
     SittingForm,
     form_of_template,
-    parse_sitting,
     read_form,
     write_agenda,
 )
@@ -63,6 +62,7 @@ class SittingPages:
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
         self._accounts = parts.accounts
+        self._changes = SittingChanges(parts)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what this class answers."""
@@ -86,13 +86,8 @@ class SittingPages:
         visitor, fields = await parts.read_form(request, max_bytes=MAX_FORM_BYTES)
         form, origin = _read(fields), parts.origin(visitor, fields)
         try:
-            plan = parse_sitting(form, parts.limits, origin.now)
-            async with self._accounts.database.write() as session:
-                place = await find_place(session, visitor.actor, form.place)
-                if place is None:
-                    raise BadForm(form, {"place": "place_missing"})
-                made = await parts.sittings.create(session, place, plan, origin)
-                sitting_id, count = made[0].id, len(made)
+            made = await self._changes.create(visitor, form, origin)
+            sitting_id, count = made[0].id, len(made)
         except SentTwice as before:
             raise web.HTTPSeeOther(f"/desk/sittings/{before.sitting_id}") from None
         except (BadForm, Overlap, NoRoomThen) as obstacle:
@@ -107,7 +102,9 @@ class SittingPages:
         """Show the form of a sitting."""
         visitor = await self._parts.require(request)
         async with self._accounts.database.read() as session:
-            sitting = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+            sitting = await find_sitting(
+                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+            )
         state = FormState(form_of_sitting(sitting))
         return await self._form_page(
             request, visitor, state, sitting=sitting, version=str(sitting.version)
@@ -117,20 +114,15 @@ class SittingPages:
         """Change a sitting that nobody has changed since it was shown."""
         parts = self._parts
         visitor, fields = await parts.read_form(request, max_bytes=MAX_FORM_BYTES)
-        form, origin = replace(_read(fields), rhythm="", agenda=""), parts.origin(visitor, fields)
+        form = replace(_read(fields), rhythm="", agenda="")
+        seen = Seen(request.match_info["id"], fields.get("version", ""))
         try:
-            async with self._accounts.database.write() as session:
-                sitting = await find_sitting_to_change(session, request, visitor, fields)
-                plan = parse_sitting(
-                    form, parts.limits, origin.now, kept_start=sitting.starts_at
-                )  # fmt: skip
-                place = await find_place(session, visitor.actor, form.place)
-                if place is None:
-                    raise BadForm(form, {"place": "place_missing"})
-                await parts.sittings.change(session, sitting, place, plan, origin)
+            sitting = await self._changes.change(visitor, seen, form)
         except (BadForm, Overlap, NoRoomThen, NotNow) as obstacle:
             async with self._accounts.database.read() as session:
-                shown = await find_sitting(session, request, visitor, Action.MANAGE_SITTING)
+                shown = await find_sitting(
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+                )
             return await self._form_page(
                 request, visitor, _state_of(form, obstacle), sitting=shown,
                 version=fields.get("version", ""),

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.rights import Target
-from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
+from signaling.audit.trail import SYSTEM_ACTOR, AuditAction, AuditEntry, AuditTrail
 from signaling.scheduling.agenda import AgendaRow, add_agenda, save_agenda
 from signaling.scheduling.capacity import Capacity, CapacityFull, Reservation
 from signaling.scheduling.collective_bodies import count_members
@@ -32,6 +32,7 @@ from signaling.scheduling.sitting_form import (
 from signaling.scheduling.values import SittingKind, SittingMode, SittingState
 from signaling.scheduling.windows import GRACE, SittingTimes, room_window
 from signaling.storage.models import CollectiveBody, Sitting, new_id
+from signaling.storage.models.base import is_id
 
 MORE_THAN_MEMBERS = 5
 """Services, guests and coordinators beside the members, when no number is given."""
@@ -145,7 +146,7 @@ class Sittings:
             add_agenda(session, sitting.id, plan.agenda)
         await self._reserve(session, sittings)
         for sitting in sittings:
-            await self._tell(session, sitting, SittingChange.CREATED, origin)
+            await self._tell(session, sitting, SittingChange.CREATED, origin.now, origin.person_id)
         return sittings
 
     async def rehearse(self, session: AsyncSession, place: Place, title: str, origin: Origin
@@ -178,13 +179,15 @@ class Sittings:
             setattr(sitting, name, value)
         sitting.starts_at = plan.starts[0]
         sitting.ends_at = plan.starts[0] + plan.length
+        if not session.is_modified(sitting):
+            return  # sent as it was: nobody needs a mail
         sitting.calendar_sequence += 1
         if sitting.ends_at <= origin.now:
             raise NotNow("sitting_over")
         await session.flush()
         await _refuse_overlap(session, sitting)
         await self._reserve(session, [sitting])
-        await self._tell(session, sitting, SittingChange.CHANGED, origin)
+        await self._tell(session, sitting, SittingChange.CHANGED, origin.now, origin.person_id)
 
     async def cancel(
         self, session: AsyncSession, sittings: Iterable[Sitting], reason: str, origin: Origin
@@ -200,7 +203,9 @@ class Sittings:
             sitting.calendar_sequence += 1
             await session.flush()
             await self.capacity.release(session, [sitting.id])
-            await self._tell(session, sitting, SittingChange.CANCELLED, origin)
+            await self._tell(
+                session, sitting, SittingChange.CANCELLED, origin.now, origin.person_id
+            )
 
     async def extend(
         self, session: AsyncSession, sitting: Sitting, minutes: int, origin: Origin
@@ -219,7 +224,7 @@ class Sittings:
         await session.flush()
         await _refuse_overlap(session, sitting)
         await self._reserve(session, [sitting])
-        await self._tell(session, sitting, SittingChange.EXTENDED, origin)
+        await self._tell(session, sitting, SittingChange.EXTENDED, origin.now, origin.person_id)
 
     async def change_agenda(
         self, session: AsyncSession, sitting: Sitting, rows: Sequence[AgendaRow], origin: Origin
@@ -230,11 +235,12 @@ class Sittings:
             NotNow: it is cancelled, ended or over.
         """
         _check_changeable(sitting, origin.now)
-        await save_agenda(session, sitting.id, rows)
+        if not await save_agenda(session, sitting.id, rows):
+            return
         # The row itself changes too: another editor who has seen the old agenda is refused.
         sitting.calendar_sequence += 1
         await session.flush()
-        await self._tell(session, sitting, SittingChange.AGENDA, origin)
+        await self._tell(session, sitting, SittingChange.AGENDA, origin.now, origin.person_id)
 
     async def end(self, session: AsyncSession, sitting: Sitting, origin: Origin) -> None:
         """Close a sitting that has begun. What is left of its reservation is free at once.
@@ -249,7 +255,28 @@ class Sittings:
         sitting.ends_at = max(sitting.starts_at, min(sitting.ends_at, origin.now))
         await session.flush()
         await self.capacity.release(session, [sitting.id])
-        await self._tell(session, sitting, SittingChange.ENDED, origin)
+        await self._tell(session, sitting, SittingChange.ENDED, origin.now, origin.person_id)
+
+    async def end_overdue(self, session: AsyncSession, now: datetime, limit: int) -> int:
+        """End up to `limit` sittings whose time has run out, nobody having ended them; return how
+        many they were."""
+        overdue = await session.scalars(
+            select(Sitting)
+            .where(
+                Sitting.state == SittingState.PLANNED,
+                Sitting.starts_at <= now - GRACE,  # of the index: what is still to come is not read
+                Sitting.ends_at <= now - GRACE,
+            )
+            .order_by(Sitting.starts_at, Sitting.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ended = list(overdue)
+        for sitting in ended:
+            sitting.state = SittingState.ENDED
+            await session.flush()
+            await self._tell(session, sitting, SittingChange.ENDED, now, SYSTEM_ACTOR)
+        return len(ended)
 
     async def _make(
         self, session: AsyncSession, place: Place, plan: SittingPlan, origin: Origin
@@ -284,11 +311,11 @@ class Sittings:
             raise NoRoomThen(start, None if shift is None else start + shift * QUARTER) from None
 
     async def _tell(
-        self, session: AsyncSession, sitting: Sitting, change: SittingChange, origin: Origin
-    ) -> None:
+        self, session: AsyncSession, sitting: Sitting, change: SittingChange, now: datetime,
+        person_id: str,
+    ) -> None:  # fmt: skip
         await self.trail.record(
-            session,
-            AuditEntry(origin.now, origin.person_id, AUDIT_ACTIONS[change], "sitting", sitting.id),
+            session, AuditEntry(now, person_id, AUDIT_ACTIONS[change], "sitting", sitting.id)
         )
         for observer in self.observers:
             await observer.sitting_changed(session, sitting, change)
@@ -302,6 +329,11 @@ AUDIT_ACTIONS = {
     SittingChange.AGENDA: AuditAction.CHANGE_AGENDA,
     SittingChange.ENDED: AuditAction.END_SITTING,
 }
+
+
+async def get_sitting(session: AsyncSession, sitting_id: str) -> Sitting | None:
+    """Return a sitting by what was typed as its id."""
+    return await session.get(Sitting, sitting_id) if is_id(sitting_id) else None
 
 
 def times_of(sitting: Sitting) -> SittingTimes:
@@ -318,6 +350,8 @@ def target_of(sitting: Sitting, invited: Iterable[str] = ()) -> Target:
 
 async def lock_sitting(session: AsyncSession, sitting_id: str) -> Sitting | None:
     """Return a sitting to change; of two at once the second waits, then sees the change."""
+    if not is_id(sitting_id):
+        return None
     found: Sitting | None = await session.scalar(
         select(Sitting).where(Sitting.id == sitting_id).with_for_update()
     )

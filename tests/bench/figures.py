@@ -24,11 +24,15 @@ class Figure:
     """The value must not exceed it; None: for information."""
     how: str = ""
     """What was measured, in a few words."""
+    at_least: bool = False
+    """The bar is the other way round: the value must reach it."""
 
     @property
     def holds(self) -> bool | None:
         """Whether the bar is kept; None without one."""
-        return None if self.bar is None else self.value <= self.bar
+        if self.bar is None:
+            return None
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 def write_json(path: Path, figures: Mapping[str, Figure]) -> None:
@@ -42,7 +46,11 @@ def markdown_table(figures: Mapping[str, Figure]) -> str:
     """Return the table as Markdown."""
     lines = ["| what | measured | bar | holds |", "|---|---|---|---|"]
     for name, figure in figures.items():
-        bar = "" if figure.bar is None else f"≤ {figure.bar:g} {figure.unit}".rstrip()
+        bar = (
+            ""
+            if figure.bar is None
+            else f"{'≥' if figure.at_least else '≤'} {figure.bar:g} {figure.unit}".rstrip()
+        )
         holds = {True: "yes", False: "**no**", None: ""}[figure.holds]
         what = f"`{name}`: {figure.how}" if figure.how else f"`{name}`"
         lines.append(f"| {what} | {figure.value:g} {figure.unit} | {bar} | {holds} |")
@@ -53,10 +61,10 @@ def text_table(figures: Mapping[str, Figure]) -> str:
     """Return the table for a terminal."""
     rows = []
     for name, figure in figures.items():
-        bar = "" if figure.bar is None else f"bar {figure.bar:g}"
+        bar = "" if figure.bar is None else f"bar {'≥' if figure.at_least else '≤'} {figure.bar:g}"
         holds = {True: "holds", False: "MISSED", None: ""}[figure.holds]
         rows.append((name, f"{figure.value:g} {figure.unit}", bar, holds))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

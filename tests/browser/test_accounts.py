@@ -40,6 +40,7 @@ class Window:
     name: str
     language: str
     problems: list[str] = field(default_factory=list)
+    pictures: Path = PICTURES
 
     async def open(self, path: str, picture: str) -> None:
         await self.page.goto(self.server.url + path)
@@ -53,7 +54,7 @@ class Window:
         """Keep a picture; check language, width and, with axe-core, accessibility."""
         page = self.page
         await page.wait_for_load_state()
-        await page.screenshot(path=PICTURES / f"{picture}-{self.name}.png", full_page=True)
+        await page.screenshot(path=self.pictures / f"{picture}-{self.name}.png", full_page=True)
         # The driver evaluates it: the page's own policy would refuse to load it, rightly.
         await page.evaluate(f"() => {{ {axe()} }}")
         found: list[str] = await page.evaluate(FIND_VIOLATIONS)

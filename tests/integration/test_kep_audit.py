@@ -50,7 +50,7 @@ async def enter(server: Server, role: Role, **token: Any) -> Client:
 async def refused(server: Server) -> dict[str, Any]:
     client = await server.connect()
     token = server.token(room=ROOM, role=Role.CITIZEN)
-    return await client.request(type="join", token=token)
+    return await client.request(type="join", token=token, encryption="on")
 
 
 async def readyz(server: Server, query: str = "") -> tuple[int, dict[str, Any]]:
@@ -103,11 +103,12 @@ async def test_call_leaves_its_whole_story_without_names_and_the_chain_verifies(
         assert_verifies(server)
 
     assert story == [
-        *("worker_statement", "call_opened", "participant_joined", "participant_joined"),
+        *("worker_statement", "call_opened"),
+        *("participant_joined", "encryption_changed") * 2,
         *("participant_left", "participant_left", "call_closed", "checkpoint"),
     ]
     assert closing["tried_again"] == {"open files": "EPERM"} and closing["worker_is_same"]
-    assert closing["end_to_end_encryption"] == {"unknown": 2}
+    assert closing["end_to_end_encryption"] == {"on": 2}
     secrets_ = [citizen.joined["receipt"], citizen.joined["secret"]]
     for word in ("Μαρ", "Maria", "\\u039c", "sub-maria", "sub-nikos", "127.0.0.1", *secrets_):
         assert word not in text, word
@@ -256,7 +257,7 @@ def tampered(document: dict[str, Any]) -> list[dict[str, Any]]:
         {**document, "entries": [first, {**own, "index": own["index"] + 1}]},
         {**document, "entries": [first, {**own, "path": own["path"][:-1]}]},
         {**document, "entries": [first, {**own, "path": [*own["path"], "0" * 64]}]},
-        {**document, "closing": forge(document["closing"], '"entries":5', '"entries":4')},
+        {**document, "closing": forge(document["closing"], '"entries":7', '"entries":6')},
         {**document, "checkpoint": document["closing"]},
         {**document, "statement": forge(document["statement"], "EPERM", "done")},
         {**document, "format": "synedrion receipt 2"},
@@ -311,7 +312,7 @@ async def test_new_control_plane_goes_on_with_the_call_and_its_receipts() -> Non
         closing = await until_logged(server, "call_closed")
 
         assert len(facts(log_of(server), "call_opened")) == 1
-        assert closing["entries"] == 5  # opened, two joined, two left
+        assert closing["entries"] == 7  # opened, two joined, two encrypted, two left
         for client in (citizen, employee):
             await until_ready(server, client.joined["receipt"])
             assert (await receipt(server, client.joined["receipt"]))[0] == 200
@@ -391,7 +392,7 @@ room_class = "kep"
         exported = [
             json.loads(line) for line in (await run("export", "--call", call))[1].splitlines()
         ]
-        assert {each["facts"]["call"] for each in exported} == {call} and len(exported) == 7
+        assert {each["facts"]["call"] for each in exported} == {call} and len(exported) == 9
         own = (await run("export", "--person", "sub-maria"))[1].splitlines()
         assert [json.loads(line)["kind"] for line in own] == [
             "participant_joined",

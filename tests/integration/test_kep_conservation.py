@@ -18,8 +18,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from loadtest.participant import Behaviour, Participant
-from loadtest.run import Cast, Target, open_cast
+from loadtest.cast import Cast, Target, open_cast
+from loadtest.negotiation import Behaviour
+from loadtest.participant import Participant
 from tests.support.real_service import RealService, real_service
 from tests.support.udp_count import UdpCount, count_udp
 

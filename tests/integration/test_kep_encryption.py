@@ -18,10 +18,10 @@ from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from cryptography.exceptions import InvalidTag
 
 from sfu.values import Grants, Kind, Role, VideoWish
-from tests.integration.test_kep_sandbox import kep_worker, test_entry
 from tests.support.aiortc_peer import aiortc_peers
 from tests.support.calls import ROOM
 from tests.support.e2ee import CAMERA, MICROPHONE, FrameKey, decode_header, frame_key
+from tests.support.kep_worker import entry_for_tests, kep_worker
 from tests.support.needles import encoded_packet, memory_hits
 from tests.support.repository import ROOT
 from tests.support.rooms import digest
@@ -90,7 +90,10 @@ async def test_needle_in_sealed_media_is_nowhere_in_the_workers_memory(tmp_path:
         "video": frame_key(secret, SET_ID, CAMERA),
     }
     opened = Opened(needle, keys)
-    async with kep_worker(tmp_path, test_entry("readable")) as running, aiortc_peers(2) as peers:
+    async with (
+        kep_worker(tmp_path, entry_for_tests("readable")) as running,
+        aiortc_peers(2) as peers,
+    ):
         with opened.watch():
             sender, viewer = peers
             await running.call.enter(

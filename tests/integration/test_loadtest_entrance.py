@@ -42,7 +42,7 @@ async def test_the_secret_gives_a_token_that_admits() -> None:
         status, answer = await ask(server, SECRET)
         assert status == 200
         client = await server.connect()
-        joined = await client.request(type="join", token=answer["token"])
+        joined = await client.request(type="join", token=answer["token"], encryption="on")
         assert joined["type"] == "joined" and joined["room"] == COUNCIL_ROOM.room
 
 

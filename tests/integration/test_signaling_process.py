@@ -51,7 +51,7 @@ class Service:
         async with self.http.post(url, json=body, headers={"Origin": self.url}) as response:
             token = (await response.json())["token"]
         client = await self.connect()
-        client.joined = await client.request(type="join", token=token)
+        client.joined = await client.request(type="join", token=token, encryption="on")
         assert client.joined["type"] == "joined"
         return client
 

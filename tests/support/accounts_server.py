@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from signaling.accounts.config import AccountsConfig
 from signaling.accounts.service import AccountsService, AccountsSettings
+from signaling.api.parts import ApiParts
 from signaling.app import AppParts, make_app
 from signaling.audit.config import AuditConfig
 from signaling.audit.service import AuditService
@@ -31,6 +32,7 @@ from signaling.mail.config import MailConfig
 from signaling.metrics import SignalingMetrics
 from signaling.pages import WebFolders
 from signaling.randomness import SystemRandomness
+from signaling.rendering import Renderer
 from signaling.rooms import RoomTable
 from signaling.storage.config import StorageConfig
 from signaling.tokens import TokenKey
@@ -68,6 +70,14 @@ class AccountsServer:
     clock: ShiftedClock
     directory: RoomDirectory
     audit: AuditService
+
+    def api_parts(self) -> ApiParts:
+        """Return what the API is put together from."""
+        renderer = Renderer(WebFolders.of_package().templates, has_accounts=True, has_keps=True)
+        return ApiParts(
+            self.service.desk_parts(renderer), self.service.invitation_changes,
+            frozenset({self.url}), self.keps.kep_parts(renderer),
+        )  # fmt: skip
 
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator[VisitorClient]:
@@ -204,8 +214,9 @@ async def running_accounts(
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         await audit.writer.wait_open()
         directory = await _start_directory(stack, workers, audit)
-        app = _make_app(service, keps, audit, url, directory=directory, clock=clock)
-        await _serve(stack, app, port)
+        await _serve(
+            stack, _make_app(service, keps, audit, url=url, directory=directory, clock=clock), port
+        )
         if wait:
             async with asyncio.timeout(20):
                 await keps.is_ready.wait()
@@ -232,8 +243,8 @@ async def _start_directory(
 
 
 def _make_app(
-    service: AccountsService, keps: KepsService, audit: AuditService, url: str,
-    *, directory: RoomDirectory, clock: ShiftedClock,
+    service: AccountsService, keps: KepsService, audit: AuditService, *, url: str,
+    directory: RoomDirectory, clock: ShiftedClock,
 ) -> web.Application:  # fmt: skip
     registry = CollectorRegistry()
     parts = AppParts(

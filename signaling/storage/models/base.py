@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 ID_LENGTH = 32
+_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -51,6 +53,11 @@ class Base(DeclarativeBase):
 
 
 Id = String(ID_LENGTH)
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text that somebody typed can be an id."""
+    return _ID.fullmatch(text) is not None
 
 
 def new_id() -> str:

@@ -69,6 +69,8 @@ pub(crate) struct EngineThread<C> {
     zero: Instant,
     poller: Poller,
     gathering: Gathering,
+    /// When the present turn's input was fetched.
+    turn_start: Time,
     receiver: ReceiveArrays,
     sender: Sender,
     /// Reused.
@@ -106,6 +108,7 @@ impl<C: Core> EngineThread<C> {
             zero,
             poller,
             gathering: Gathering::new(),
+            turn_start: Time::ZERO,
             receiver: ReceiveArrays::new(),
             sender: Sender::new(),
             coming: Vec::new(),
@@ -134,6 +137,7 @@ impl<C: Core> EngineThread<C> {
         let mut is_more_waiting = false;
         while !self.is_closing {
             let is_polled = self.wait(is_more_waiting);
+            self.turn_start = self.now();
             self.counters.turns += 1;
             is_more_waiting = false;
             for socket in 0..self.sockets.len() {
@@ -157,7 +161,11 @@ impl<C: Core> EngineThread<C> {
         let gather = match self.gathering.next_wait(is_more_waiting) {
             Wait::Not => return false,
             Wait::ForTime(gather) => {
-                std::thread::sleep(gather);
+                // The time of serving counts: what came meanwhile has waited already.
+                let left = gather.saturating_sub(self.now().since(self.turn_start));
+                if !left.is_zero() {
+                    std::thread::sleep(left);
+                }
                 return false;
             }
             Wait::ForInput(gather) => gather,

@@ -19,7 +19,7 @@ pub(crate) struct Gathering {
 pub(crate) enum Wait {
     /// Until input comes; then for so long, that more may come.
     ForInput(Duration),
-    /// For so long, whatever comes: input flows.
+    /// Until so long after the last turn began, whatever comes: input flows.
     ForTime(Duration),
     /// Not at all: more waits than one batch takes.
     Not,

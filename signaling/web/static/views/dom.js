@@ -21,6 +21,7 @@ const ICONS = {
   more: 'M5 12h.01M12 12h.01M19 12h.01',
   leave: 'M14 4h6v16h-6M4 12h11M8 8l-4 4l4 4',
   close: 'M5 5l14 14M19 5L5 19',
+  check: 'M5 12.5l4.5 4.5L19 7',
   settings: 'M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4',
   keyboard: 'M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8',
   end: 'M3 15c0-5 18-5 18 0v2l-5-1v-2.5a14 14 0 0 0-8 0V16l-5 1z',
