@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +19,6 @@ from signaling.kep.states import WrongState
 from signaling.kep.values import AppointmentState, Theme, ways_of_delivery
 from signaling.storage.models import Appointment, Kep, KepCallRecord, KepEmployee, Person
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
 TAKEABLE = frozenset(
     {AppointmentState.BOOKED, AppointmentState.WAITING, AppointmentState.ABSENT,
      AppointmentState.IDENTIFYING, AppointmentState.SERVING}
