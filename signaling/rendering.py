@@ -33,6 +33,7 @@ class Renderer:
         self._environment.filters["athens"] = athens_time
         self._environment.filters["athens_clock"] = athens_clock
         self._environment.filters["clock"] = clock_text
+        self._environment.filters["file_size"] = file_size
         self._environment.filters["wall"] = to_wall
         self._environment.globals["has_accounts"] = has_accounts
         self._environment.globals["has_keps"] = has_keps
@@ -76,6 +77,12 @@ def athens_clock(moment: datetime) -> str:
 def clock_text(minutes: int) -> str:
     """Return minutes after midnight as an hour, such as `14:30`."""
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def file_size(size_bytes: int) -> str:
+    """Return a size in units that read alike in Greek and English: kB, from 1 MB on MB, rounded up."""
+    unit_bytes, unit = (1_000_000, "MB") if size_bytes >= 1_000_000 else (1_000, "kB")
+    return f"{-(-size_bytes // unit_bytes)} {unit}"
 
 
 def language_of(request: web.Request) -> str:
