@@ -135,7 +135,8 @@ def _page_of_body(
         query = query.where(
             Sitting.starts_at > now - LONGEST - GRACE,
             Sitting.ends_at > now - GRACE,
-            Sitting.state == SittingState.PLANNED,
+            # Not `== PLANNED`: SQLite would rather walk the planned ones of all bodies.
+            Sitting.state.not_in((SittingState.ENDED, SittingState.CANCELLED)),
         ).order_by(Sitting.starts_at, Sitting.id)
         beyond = position > after if after is not None else true()
     else:
