@@ -59,6 +59,17 @@ class CallRefused(Exception):
         self.code = code
 
 
+_PROGRESS = {
+    AppointmentState.IDENTIFYING: 1,
+    AppointmentState.SERVING: 2,
+    AppointmentState.CONCLUDED: 3,
+    AppointmentState.ABORTED: 3,
+    AppointmentState.RESCHEDULED: 3,
+    AppointmentState.CANCELLED: 3,
+}
+"""From these states none leads back; before them (0) citizens come and go."""
+
+
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """What everybody in the call is told."""
 
@@ -161,7 +172,10 @@ class KepCall:
         return [*self._settle_cameras(), *self._tell()]
 
     def handle_phase(self, phase: AppointmentState) -> list[Output]:
-        """The appointment has come to another state, and that is stored."""
+        """The appointment has come to another state, and that is stored. An earlier one than is
+        known is of a query that was overtaken, and ignored."""
+        if _PROGRESS.get(phase, 0) < _PROGRESS.get(self.phase, 0):
+            return []
         self.phase = phase
         if not self.is_identified:
             self.sound_only = None

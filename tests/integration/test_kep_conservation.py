@@ -31,9 +31,10 @@ SEED = 20530
 STEP_S = 0.4
 REPAIR_SHARE = 0.10
 """Retransmissions and RTCP, as a share of what may go out."""
-SETUP_BYTES = 24_000
+SETUP_BYTES = 40_000
 """For one step: a handshake (two flights with a certificate), probes, STUN, RTCP, key frames that were
-sent again to one who had just come."""
+sent again to one who had just come, and what a busy machine received before the step and sent in it.
+A copy of any step's media is more."""
 
 
 @dataclass(frozen=True)

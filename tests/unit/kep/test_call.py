@@ -175,6 +175,20 @@ def test_only_the_employee_asks_for_a_sharp_picture() -> None:
     assert not call.wants_sharp_picture
 
 
+def test_a_late_read_takes_nothing_back() -> None:
+    """A query that began before the confirmation may be answered after it."""
+    call = call_in(SERVING)
+    call.ask_sound_only(Role.CITIZEN, True, at(0))
+    assert call.handle_phase(IDENTIFYING) == []
+    assert call.is_identified and call.sound_only is not None
+
+
+def test_who_is_late_may_still_be_waited_for() -> None:
+    call = call_in(AppointmentState.ABSENT)
+    call.handle_phase(AppointmentState.WAITING)
+    assert call.phase is AppointmentState.WAITING
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("phase"), st.sampled_from(AppointmentState)),
