@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from signaling.main import HUGE_PAGES
 from tests.bench.figures import Figure, median
 
 PROGRAM = Path("sfu/native/target/release/calls_sockets")
@@ -45,7 +46,7 @@ def measure_packets(progress: Callable[[str], None]) -> dict[str, Figure]:
 
 def _cost(calls: int) -> float:
     output = subprocess.run(
-        [PROGRAM, str(calls), str(SECONDS)],
+        ["/usr/bin/env", HUGE_PAGES, PROGRAM, str(calls), str(SECONDS)],
         check=True,
         capture_output=True,
         text=True,

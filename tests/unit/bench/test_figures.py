@@ -12,7 +12,7 @@ from tests.bench.delay import MOST_CALLS, calls_for
 from tests.bench.figures import Figure, markdown_table, text_table
 from tests.bench.fit import fit_line
 from tests.bench.institutions import institution_figures
-from tests.bench.janus import answer_to, figures_of
+from tests.bench.janus import BUSY, FEW, MANY, answer_to, figures_of
 from tests.bench.joins import join_figures
 from tests.bench.kep_peak import kep_figures
 from tests.bench.scenario_runs import CONTROL_PLANE, WORKER, Held, held
@@ -84,11 +84,16 @@ def test_calls_that_make_a_worker_busy(
 
 
 def test_janus_is_held_against_the_same_packets() -> None:
-    costs = {20: {"janus": 40.0, "ours": 5.0}, 60: {"janus": 36.0, "ours": 2.0}}
+    costs = {
+        FEW: {"janus": 40.0, "ours": 5.0},
+        MANY: {"janus": 38.0, "ours": 4.0},
+        BUSY: {"janus": 36.0, "ours": 2.0},
+    }
 
     figures = figures_of(costs, {"janus": "cm", "ours": "gcm"})
 
     assert figures["cheaper_than_janus"].value == 18.0 and figures["cheaper_than_janus"].holds
+    assert figures["cheaper_than_janus_one"].value == 9.5
     assert figures["cheaper_than_janus_few"].value == 8.0
     assert figures["janus_cpu_per_packet"].value == 36.0
 

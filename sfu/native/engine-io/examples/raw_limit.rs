@@ -4,7 +4,8 @@
 //! Each round writes a burst of packets for every destination (copy, AES-128-GCM seal) and sends all of them. CPU time is
 //! that of this thread. On loopback that includes delivery into the receivers' sockets, so both sides of a comparison must
 //! treat receivers alike: without `--drain` nobody reads them, and once their buffers are full (at once) the kernel drops
-//! each packet at the receiving socket; with `--drain` a second thread reads them, on the other core.
+//! each packet at the receiving socket; with `--drain` a second thread reads them, on the other core. With `--rate` the loop
+//! sleeps between its rounds, as a server does between frames: it then finds the caches as cold as that does.
 //!
 //! `cargo run --release -p engine-io --example raw_limit -- --destinations 100 --burst 10 --bytes 1100 --rounds 1000`
 //! prints one JSON object.
@@ -56,10 +57,15 @@ fn measure(arguments: &Arguments, receivers: &[UdpSocket]) -> Result<String, Fai
     let mut sent_before = 0;
     let mut writing = Duration::ZERO;
     let mut sending = Duration::ZERO;
+    let started = Instant::now();
     for round in 0..warm_up + arguments.rounds {
         if round == warm_up {
             (writing, sending) = (Duration::ZERO, Duration::ZERO);
             sent_before = sender.counters().datagrams_sent;
+        }
+        if arguments.rate > 0 {
+            let due = Duration::from_secs_f64(round as f64 / arguments.rate as f64);
+            std::thread::sleep(due.saturating_sub(started.elapsed()));
         }
         let begun = thread_cpu_time();
         for destination in &mut destinations {
@@ -172,6 +178,8 @@ struct Arguments {
     burst: usize,
     bytes: usize,
     rounds: usize,
+    /// Rounds a second; 0 is as fast as it goes.
+    rate: usize,
     gso: bool,
     drain: bool,
 }
@@ -183,6 +191,7 @@ impl Arguments {
             burst: 10,
             bytes: 1_100,
             rounds: 500,
+            rate: 0,
             gso: true,
             drain: false,
         };
@@ -205,6 +214,7 @@ impl Arguments {
                 "--burst" => arguments.burst = number(1, 1_000)?,
                 "--bytes" => arguments.bytes = number(HEADER_BYTES + TAG_BYTES, 9_000)?,
                 "--rounds" => arguments.rounds = number(1, 10_000_000)?,
+                "--rate" => arguments.rate = number(0, 100_000)?,
                 "--no-gso" => arguments.gso = false,
                 "--drain" => arguments.drain = true,
                 _ => return Err(format!("unknown argument {word}").into()),

@@ -32,6 +32,15 @@ impl Time {
         self.0 / 1_000
     }
 
+    /// The first whole multiple of `step` that is not earlier; what never comes stays so.
+    pub const fn rounded_up(self, step: Duration) -> Self {
+        let step = step.as_nanos() as u64;
+        match self.0.checked_next_multiple_of(step) {
+            Some(nanos) => Self(nanos),
+            None => Self::NEVER,
+        }
+    }
+
     /// Time elapsed since `earlier`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -24,6 +24,18 @@ fn ntp_counts_seconds_above_and_fractions_below() {
 }
 
 #[test]
+fn rounding_up_keeps_whole_steps_and_never() {
+    let step = Duration::from_millis(20);
+    for (millis, rounded) in [(0, 0), (1, 20), (20, 20), (21, 40)] {
+        assert_eq!(
+            Time::from_millis(millis).rounded_up(step),
+            Time::from_millis(rounded)
+        );
+    }
+    assert_eq!(Time::NEVER.rounded_up(step), Time::NEVER);
+}
+
+#[test]
 fn never_is_later_than_anything_and_stays_so() {
     assert!(Time::NEVER > Time::from_millis(u64::MAX / 1_000_000 - 1));
     assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);

@@ -134,6 +134,20 @@ fn timers_neither_spin_nor_stay_due() {
 }
 
 #[test]
+fn what_can_wait_is_done_for_all_at_once() {
+    let mut harness = Harness::new();
+    for _ in 0..100 {
+        harness.join(vec![], 1);
+        harness.run(Duration::from_micros(7_300));
+    }
+    let before = harness.timeouts;
+    harness.run(10 * SECOND);
+
+    let a_second = (harness.timeouts - before) / 10;
+    assert!(a_second <= 55, "{a_second} wakings a second for 100");
+}
+
+#[test]
 fn churn_leaves_nothing_behind() {
     for seed in 1..=3 {
         let mut random = Random::new(seed);
