@@ -33,7 +33,9 @@ const WINDOWS: [Duration; 3] = [
     Duration::from_micros(250),
 ];
 /// Datagrams that make a batch good enough: waiting longer for more would gain little.
-const ENOUGH: u64 = 8;
+const ENOUGH: u64 = 16;
+/// All but one in so many of what the longest wait would bring: the rest of a frame has come, the next is far.
+const NEARLY_ALL: u64 = 8;
 /// With fewer even the longest wait costs delay and saves nothing: it takes a system call and a timer of its own.
 const WORTHWHILE: u64 = 3;
 
@@ -66,16 +68,17 @@ impl Gathering {
         Wait::ForTime(gather)
     }
 
-    /// The shortest time in which enough is expected, or the longest if that is worthwhile, or none.
+    /// The shortest time in which enough is expected, or nearly all that the longest would bring; none if that is too little.
     fn wait_for_more(&self) -> Duration {
-        let mut candidates = self.windows.iter().zip(WINDOWS);
-        if let Some((_, length)) = candidates.find(|(window, _)| window.expects(ENOUGH)) {
-            return length;
+        let most = self.windows.last().map_or(0, |longest| longest.mean);
+        if most < WORTHWHILE * SCALE {
+            return Duration::ZERO;
         }
-        let longest = self.windows.last().zip(WINDOWS.last());
-        longest
-            .filter(|(window, _)| window.expects(WORTHWHILE))
-            .map_or(Duration::ZERO, |(_, length)| *length)
+        let good = (ENOUGH * SCALE).min(most - most / NEARLY_ALL);
+        let mut candidates = self.windows.iter().zip(WINDOWS);
+        candidates
+            .find(|(window, _)| window.mean >= good)
+            .map_or(Duration::ZERO, |(_, length)| length)
     }
 }
 
@@ -114,10 +117,6 @@ impl Window {
         self.opened = arrival;
         self.datagrams = datagrams;
     }
-
-    const fn expects(&self, datagrams: u64) -> bool {
-        self.mean >= datagrams * SCALE
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +148,13 @@ mod tests {
 
     #[test]
     fn a_steady_flow_is_gathered_for_the_shortest_time_that_makes_a_batch() {
-        for (rate, length) in [(12_000, 2), (36_000, 2), (70_000, 1), (157_000, 0)] {
+        for (rate, length) in [
+            (12_000, 2),
+            (36_000, 2),
+            (70_000, 2),
+            (157_000, 1),
+            (400_000, 0),
+        ] {
             let wait = after(&mut Gathering::new(), rate, 1, 200);
             assert_eq!(wait, Wait::ForTime(WINDOWS[length]), "{rate} a second");
         }
@@ -157,11 +162,13 @@ mod tests {
 
     #[test]
     fn the_packets_of_a_frame_are_waited_for_after_the_first_has_come() {
-        let mut gathering = Gathering::new();
-        after(&mut gathering, 100, 10, 1_000);
-        // A turn that received little: the flow has a pause.
-        gathering.handle_arrival(Duration::from_secs(1_002), 1);
-        assert_eq!(gathering.next_wait(false), Wait::ForInput(WINDOWS[0]));
+        for packets in [4, 10, 40] {
+            let mut gathering = Gathering::new();
+            after(&mut gathering, 100, packets, 1_000);
+            // A turn that received little: the flow has a pause.
+            gathering.handle_arrival(Duration::from_secs(1_002), 1);
+            assert_eq!(gathering.next_wait(false), Wait::ForInput(WINDOWS[0]));
+        }
     }
 
     #[test]

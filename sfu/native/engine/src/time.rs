@@ -33,6 +33,7 @@ impl Time {
     }
 
     /// The first whole multiple of `step` that is not earlier; what never comes stays so.
+    #[must_use]
     pub const fn rounded_up(self, step: Duration) -> Self {
         let step = step.as_nanos() as u64;
         match self.0.checked_next_multiple_of(step) {
