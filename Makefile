@@ -58,8 +58,13 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
-.PHONY: test-native test-python test-web
-test: system-test test-native test-web test-python
+.PHONY: test-native test-python test-web set-up-tests
+# What only compiles and computes runs two at a time; what listens to clocks has the machine to itself.
+test: system-test
+	$(MAKE) --jobs=2 set-up-tests test-native test-web
+	$(MAKE) test-python
+
+set-up-tests: .venv/native .venv/bin/load-agent assets
 
 test-native:
 	$(CARGO) test $(NATIVE) --workspace --quiet
@@ -69,21 +74,29 @@ test-native:
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
 
-test-python: .venv/native .venv/bin/load-agent assets system-test
+test-python: set-up-tests system-test
 	PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 fuzz:
 	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)
 
 # --- style ----------------------------------------------------------------------------------------
-lint: .venv/native node_modules/.installed
+.PHONY: lint-native lint-python lint-web
+lint: system
+	$(MAKE) --jobs=2 lint-native lint-python lint-web
+
+lint-native:
 	cargo fmt $(NATIVE) --all --check
 	$(CARGO) clippy $(NATIVE) --workspace --all-targets --quiet -- -D warnings
+
+lint-python: .venv/native
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sfu._engine --allowlist sfu/native/engine-py/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache
+
+lint-web: node_modules/.installed
 	npx tsc --project signaling/web
 
 fmt: .venv/native

@@ -41,9 +41,9 @@ EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h."""
 DEFAULT_CONFIG = Path("configs/dev.toml")
 
-HUGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
-"""For `env`: the C library asks for huge pages (`madvise`). The state of a thousand calls lies on tens of
-thousands of small ones, more than a processor remembers the addresses of."""
+HUGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
+"""For `env`: the C library asks for huge pages (`madvise`), which it does for its first arena alone. The
+state of a thousand calls lies on tens of thousands of small pages, more than a processor remembers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

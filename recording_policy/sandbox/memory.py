@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 
 ENVIRONMENT = (
-    "GLIBC_TUNABLES=glibc.malloc.perturb=42:glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1",
+    "GLIBC_TUNABLES=glibc.malloc.perturb=42:glibc.malloc.tcache_count=0"
+    ":glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1",
     "PYTHONMALLOC=malloc",
 )
 """What a kep worker is started with."""
