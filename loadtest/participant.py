@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -40,8 +41,21 @@ LAYOUT_INTERVAL_S = 0.2
 """Wishes are sent at most so often, as the page does: a roster of hundreds changes many times a second."""
 
 
+BUSY_CODE = "room_unavailable"
+JOIN_ATTEMPTS = 3
+"""As the page: a service that is too busy is asked again when it says."""
+
+
 class JoinFailed(Exception):
     """The participant did not get in; the text says at which step and why."""
+
+
+class Busy(JoinFailed):
+    """The service has no time now."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass
@@ -132,7 +146,7 @@ class Participant:
         )
         self._tasks.append(asyncio.create_task(self._read()))
         # Its media mean nothing to anybody: to the server they look as sealed ones do.
-        joined = await self._request(messages.Join, token=token, encryption=Encryption.ON)
+        joined = await self._enter(token)
         assert isinstance(joined, messages.Joined)
         self.times.joined_s = time.monotonic()
         self._me = joined.participant
@@ -197,6 +211,15 @@ class Participant:
         return self._spec is not None and bool(self._spec.later)
 
     # ---- joining
+
+    async def _enter(self, token: str) -> Any:
+        for _ in range(JOIN_ATTEMPTS - 1):
+            try:
+                return await self._request(messages.Join, token=token, encryption=Encryption.ON)
+            except Busy as busy:
+                self.errors.append(BUSY_CODE)
+                await asyncio.sleep(busy.retry_after_s * random.uniform(1, 2))
+        return await self._request(messages.Join, token=token, encryption=Encryption.ON)
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
         streams = offered_streams(self.behaviour)
@@ -364,7 +387,10 @@ class Participant:
             raise JoinFailed(f"{name}: {error}") from error
         answer = await self._step(name, reply)
         if isinstance(answer, messages.Error):
-            raise JoinFailed(f"{name}: {answer.code} {answer.message}")
+            reason = f"{name}: {answer.code} {answer.message}"
+            if answer.code == BUSY_CODE and answer.retry_after_s is not None:
+                raise Busy(reason, answer.retry_after_s)
+            raise JoinFailed(reason)
         return answer
 
     async def _step(self, name: str, awaitable: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, overload
@@ -32,8 +33,9 @@ OnEvent = Callable[[messages.Events], None]
 OnState = Callable[[bool, messages.WorkerInfo | None, bool], None]
 """(connected, the worker, whether it is another incarnation than the last: its rooms are gone)."""
 
-CALL_TIMEOUT_S = 5.0
-"""Longest wait for a result; then the call fails with `worker_unavailable`."""
+CALL_TIMEOUT_S = 10.0
+"""Longest wait for a result; then the call fails with `worker_unavailable`. Less than the 15 s that
+pages wait for a reply (`static/protocol.js`): they hear from us that they may try again."""
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 0.25
 """Pause between attempts, doubled from first to last. An attempt on a socket file that nobody
@@ -245,25 +247,32 @@ class SfuClient:
                 break
             if isinstance(frame, messages.EventFrame):
                 self._on_event(frame.event)
-                continue
-            result = self._waiting.pop(frame.id, None)
-            if result is None or result.done():
-                continue  # the call timed out or was cancelled
-            if frame.failure is not None:
-                result.set_exception(error_of(frame.failure))
             else:
-                result.set_result(frame.value)
+                self._take_result(frame)
+            # Frames that came together are read without waiting: whoever waits for a result must
+            # not time out behind the events that follow it.
+            await asyncio.sleep(0)
         for result in self._waiting.values():
             if not result.done():
                 result.set_exception(WorkerUnavailable(detail="the connection broke"))
         self._waiting.clear()
+
+    def _take_result(self, frame: messages.ResultFrame) -> None:
+        result = self._waiting.pop(frame.id, None)
+        if result is None or result.done():
+            return  # the call timed out or was cancelled
+        if frame.failure is not None:
+            result.set_exception(error_of(frame.failure))
+        else:
+            result.set_result(frame.value)
 
     async def _call(self, request: messages.Requests) -> Any:
         writer = self._writer
         if writer is None or len(self._waiting) >= MAX_CALLS_WAITING:
             raise WorkerUnavailable(detail="no connection or too many calls waiting")
         call_id = next(self._ids)
-        frame = encode_frame(messages.CallFrame(id=call_id, request=request))
+        deadline_s = time.monotonic() + self._call_timeout_s
+        frame = encode_frame(messages.CallFrame(id=call_id, request=request, deadline_s=deadline_s))
         result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = result
         try:

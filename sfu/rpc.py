@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,11 +25,13 @@ from sfu.errors import (
     InternalError,
     RpcVersionMismatch,
     SfuError,
+    WorkerUnavailable,
     failure_of,
 )
 from sfu.logs import Log
 from sfu.rpc_messages import (
     MAX_FRAME_BYTES,
+    PERISHABLE,
     RPC_VERSION,
     CallFrame,
     EventFrame,
@@ -154,6 +157,9 @@ class RpcServer:
                 log.warning("rpc frame refused", error=str(error))
                 return
             connection.send(await self._answer(connection, call))
+            # Calls that came together are read without waiting: in between, their answers, the
+            # media's events and the timers have their turn.
+            await asyncio.sleep(0)
 
     async def _answer(self, connection: _Connection, call: CallFrame) -> bytes:
         method = str(call.request.__struct_config__.tag)
@@ -164,6 +170,8 @@ class RpcServer:
                     raise RpcVersionMismatch(ours=RPC_VERSION, theirs=call.request.version)
             elif not connection.has_greeted:
                 raise BadRequest(detail="the first call of a connection is hello")
+            elif isinstance(call.request, PERISHABLE) and time.monotonic() > call.deadline_s:
+                raise WorkerUnavailable(detail="too busy to begin in time")
             value = await self._handler(call.request)
             frame = encode_frame(ResultFrame(id=call.id, value=value))
             if isinstance(call.request, Hello):

@@ -7,6 +7,7 @@ The worker owns the room's state, so that a control plane may die and another ad
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -139,6 +140,9 @@ class Attest(Request, frozen=True, kw_only=True, tag="attest"):
 
 Commands = CloseRoom | Detach | Leave | SetLayout | SetMuted | SetGrants | SetHand
 """Calls whose result is None."""
+
+PERISHABLE = (Join, Negotiate, Statistics)
+"""Calls that cost the worker much and that nobody wants any more once the caller gave up."""
 
 Requests = Hello | OpenRoom | Join | Resume | Negotiate | ListRooms | Statistics | Attest | Commands
 
@@ -314,6 +318,9 @@ Events = (
 class CallFrame(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
     id: int
     request: Requests
+    deadline_s: float = math.inf
+    """When the caller gives up, by the machine's CLOCK_MONOTONIC. One of `PERISHABLE` is not begun
+    after it."""
 
 
 class ResultFrame(msgspec.Struct, frozen=True, kw_only=True, tag="result"):

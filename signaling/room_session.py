@@ -105,7 +105,8 @@ class RoomSession:
         self.chats = TokenBucket(burst=limits.chat_burst, rate=limits.chat_rate, now_s=seconds)
         self.keys = TokenBucket(burst=limits.keys_burst, rate=limits.keys_rate, now_s=seconds)
         self._meter = IncomingMeter(limits, seconds)
-        self._opened_s = seconds
+        self._join_awaited_s = seconds
+        """Since when it is the client's turn to join."""
         self._last_message_s = seconds
         self._failed_attempts = 0
         self._waiting: deque[ClientMessage] = deque()
@@ -165,12 +166,15 @@ class RoomSession:
             return None
         if self.state is State.JOINED:
             return self._last_message_s + limits.idle_timeout_s
-        return self._opened_s + limits.join_timeout_s
+        return self._join_awaited_s + limits.join_timeout_s
 
     def handle_timeout(self, now: Instant) -> list[Output]:
         """Close a socket that does not join, or does nothing."""
         deadline_s = self.next_timeout()
         if deadline_s is None or now.monotonic_s < deadline_s:
+            return []
+        if self.state is State.ENTERING:
+            self._join_awaited_s = now.monotonic_s  # it has asked; calls have a limit of their own
             return []
         if self.state is State.JOINED:
             return self._end_with_error(ErrorCode.IDLE, "no message for too long", CloseCode.IDLE)
@@ -187,6 +191,7 @@ class RoomSession:
             return self._undo_late_entry(result)
         assert request is not None, "invariant: a result follows a call"
         if isinstance(result, RequestError):
+            self._join_awaited_s = now.monotonic_s
             outputs = self._refuse_request(request, result)
         elif isinstance(result, rpc.Admission):
             outputs = self._admit(request.id, result, now)
@@ -396,31 +401,31 @@ class RoomSession:
         outputs: list[Output] = [_error(request.id, error)]
         if isinstance(request, messages.Join | messages.Resume):
             if self.state is State.ENTERING:
-                outputs += self._undo_entry()
+                is_sure = error.code is not ErrorCode.ROOM_UNAVAILABLE
+                outputs += self._undo_entry(is_sure=is_sure)
             self._failed_attempts += self.state is State.AWAITING_JOIN
             if self._failed_attempts >= self.services.limits.join_attempts:
                 outputs += self._end(CloseSocket(CloseCode.NOT_ADMITTED, error.code.value))
         return outputs
 
-    def _undo_entry(self) -> list[Output]:
+    def _undo_entry(self, *, is_sure: bool) -> list[Output]:
+        """`is_sure`: the worker has not admitted. Otherwise it may have, after we gave up."""
         attachment, self.attachment = self.attachment, None
         assert attachment is not None, "invariant: entering"
         self._held_events.clear()
         self._step(Step.REFUSED)
         if attachment.claims is not None:
             self.services.gate.give_back(attachment.claims)
-        return [Exit(attachment.room, attachment.participant, is_resumable=False)]
+        outputs: list[Output] = [] if is_sure else _undo_admission(attachment)
+        return [Exit(attachment.room, attachment.participant, is_resumable=False), *outputs]
 
     def _undo_late_entry(self, result: CallResult) -> list[Output]:
-        """The socket was lost while the worker admitted."""
+        """The socket was lost while the worker admitted, or may yet admit."""
         attachment = self.attachment
-        if attachment is None or not isinstance(result, rpc.Admission):
-            return []
-        room, participant = attachment.room, attachment.participant
-        restore = attachment.restore_secret()
-        if restore is None:  # a first join whose secret nobody has: it can never resume
-            return [Post(rpc.Leave(room=room, participant=participant, reason="lost"))]
-        return [Post(restore), Post(rpc.Detach(room=room, participant=participant))]
+        may_be_in = isinstance(result, rpc.Admission) or (
+            isinstance(result, RequestError) and result.code is ErrorCode.ROOM_UNAVAILABLE
+        )
+        return _undo_admission(attachment) if attachment is not None and may_be_in else []
 
     def _refuse_text(self, refusal: MessageRefused, now: Instant) -> list[Output]:
         if refusal.code is ErrorCode.TOO_LARGE:
@@ -472,6 +477,15 @@ class RoomSession:
         if key not in TRANSITIONS:
             raise AssertionError(f"{step} is illegal in {self.state}")
         self.state = TRANSITIONS[key]
+
+
+def _undo_admission(attachment: Attachment) -> list[Output]:
+    """The worker serves calls in order: these come after the entry, if it is done at all."""
+    room, participant = attachment.room, attachment.participant
+    restore = attachment.restore_secret()
+    if restore is None:  # a first join whose secret nobody has: it can never resume
+        return [Post(rpc.Leave(room=room, participant=participant, reason="lost"))]
+    return [Post(restore), Post(rpc.Detach(room=room, participant=participant))]
 
 
 def _error(request_id: int | None, error: RequestError) -> Send:

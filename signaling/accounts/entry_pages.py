@@ -10,7 +10,7 @@ from aiohttp import web
 from signaling.accounts.parts import PageParts
 from signaling.accounts.people import TooManyLinks
 from signaling.accounts.texts import clean_line, parse_email
-from signaling.accounts.visitor import Stage, Visitor, safe_path
+from signaling.accounts.visitor import Stage, Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.linking import link_seats
 from signaling.storage.models import Person
@@ -54,11 +54,18 @@ class EntryPages:
                 session,
                 AuditEntry(now, person.id, AuditAction.ACCEPT_TERMS, "terms", version),
             )
-        raise web.HTTPSeeOther(safe_path(form.get("next")))
+            stage = await accounts.visitors.stage_of(session, person)
+        return accounts.visitors.lead_on(request, person.id, stage)
 
     async def email(self, request: web.Request) -> web.Response:
         """Ask for the e-mail address, or to look into the mail."""
-        visitor = await self._accounts.visitors.require(request, Stage.EMAIL)
+        visitors = self._accounts.visitors
+        visitor = await visitors.require(request, Stage.EMAIL)
+        person_id = visitor.actor.person_id
+        kept = visitors.destinations.of(request, person_id)
+        if visitor.stage is Stage.READY and kept.goal and kept.person_id:
+            # Confirmed in another browser while this one waited.
+            return visitors.lead_on(request, person_id, visitor.stage)
         return await self._email_page(request, visitor, 200, {}, "")
 
     async def declare_email(self, request: web.Request) -> web.Response:
@@ -76,7 +83,11 @@ class EntryPages:
             await self._send_link(visitor, email)
         except TooManyLinks:
             return await self._email_page(request, visitor, 429, {"email": "email_often"}, typed)
-        raise web.HTTPSeeOther("/email")
+        response = web.Response(status=303, headers={"Location": "/email"})
+        destinations = accounts.visitors.destinations
+        person_id = visitor.actor.person_id
+        destinations.keep(request, response, destinations.of(request, person_id), person_id)
+        return response
 
     async def show_confirmation(self, request: web.Request) -> web.Response:
         """Ask for the click that confirms: programs that open links in mails must not."""
@@ -104,7 +115,7 @@ class EntryPages:
             return self._parts.page(
                 request, "email_confirm.html", visitor, status=410, has_failed=True
             )
-        raise web.HTTPSeeOther("/account?done=email")
+        return accounts.visitors.lead_on(request, person.id, Stage.READY, "/account?done=email")
 
     async def _send_link(self, visitor: Visitor, email: str) -> None:
         accounts = self._accounts
@@ -129,7 +140,6 @@ class EntryPages:
             request, "terms.html", visitor, status=status, errors=errors,
             version=self._accounts.config.terms_version,
             must_accept=visitor.stage is Stage.TERMS,
-            next_path=safe_path(request.query.get("next"), ""),
         )  # fmt: skip
 
     async def _email_page(
@@ -147,4 +157,5 @@ class EntryPages:
             request, "email.html", visitor, status=status, errors=errors, typed=typed,
             waiting_email=declared.email if declared is not None and is_waiting else "",
             is_change=visitor.stage is Stage.READY,
+            leads_on=bool(accounts.visitors.destinations.of(request, visitor.actor.person_id).goal),
         )  # fmt: skip

@@ -126,9 +126,8 @@ class AccountsService:
         """Whoever must know what happens to sittings adds itself to its observers."""
         self._sessions = WebSessions(settings.accounts, self.vault)
         self.visitors = Visitors(
-            self.database, self._sessions, self.vault,
-            terms_version=settings.accounts.terms_version, is_https=settings.is_https,
-            now=self._now,
+            self.database, self._sessions, self.vault, settings.accounts,
+            is_https=settings.is_https, now=self._now,
         )  # fmt: skip
         mail = settings.mail
         self._mails = MailQueue(MailTemplates(), mail.delivery, mail.max_attempts, self._now)

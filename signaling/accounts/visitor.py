@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.assignments import held_roles
+from signaling.accounts.config import AccountsConfig
+from signaling.accounts.destination import Destinations, Kept
 from signaling.accounts.rights import NOTHING_IN_PARTICULAR, Action, Actor, Target, may
 from signaling.accounts.rights import may_somewhere as may_somewhere_of
 from signaling.accounts.uploads import Upload, read_upload
@@ -80,19 +83,20 @@ class Visitors:
     """Finds out who is asking."""
 
     def __init__(
-        self, database: Database, sessions: WebSessions, vault: Vault, *, terms_version: str,
+        self, database: Database, sessions: WebSessions, vault: Vault, config: AccountsConfig, *,
         is_https: bool, now: Callable[[], datetime],
     ) -> None:  # fmt: skip
         self._database = database
         self._sessions = sessions
         self._vault = vault
-        self._terms_version = terms_version
+        self._terms_version = config.terms_version
         self._now = now
         self._is_https = is_https
         # RFC 6265bis §4.1.3.2: with this prefix no other host, path or plain HTTP can set it.
         self.cookie_name = "__Host-session" if is_https else "session"
         self.guest_cookie_name = "__Host-guest" if is_https else "guest"
         """Of people who wait at a door without having signed in."""
+        self.destinations = Destinations(vault, is_https, config.email_link_hours * 3600, now)
 
     async def of(self, request: web.Request) -> Visitor:
         """Return who is asking.
@@ -112,19 +116,41 @@ class Visitors:
         except StorageUnavailable:
             return ANONYMOUS
 
-    async def require(self, request: web.Request, stage: Stage = Stage.READY) -> Visitor:
+    async def require(
+        self, request: web.Request, stage: Stage = Stage.READY, *, goal: str | None = None
+    ) -> Visitor:
         """Return who is asking if they are at `stage` or beyond.
+
+        `goal` is the page to be led to afterwards, if it is not the one that was asked for.
 
         Raises:
             HTTPSeeOther: to the step that comes before.
         """
         visitor = await self.of(request)
         if visitor.stage < stage:
-            step = NEXT_STEP[visitor.stage]
-            if request.method == "GET" and visitor.stage is not Stage.EMAIL:
-                step += f"?next={quote(request.path, safe='/')}"
-            raise web.HTTPSeeOther(step)
+            answer = web.HTTPSeeOther(NEXT_STEP[visitor.stage])
+            if request.method == "GET":
+                self.destinations.note(
+                    request, answer, goal or str(request.rel_url),
+                    person_id=visitor.actor.person_id, is_step=stage is not Stage.READY,
+                )  # fmt: skip
+            raise answer
         return visitor
+
+    def lead_on(
+        self, request: web.Request, person_id: str, stage: Stage, default: str = "/account"
+    ) -> web.Response:
+        """Return the answer that leads somebody to their next step, or to where they were going."""
+        kept = self.destinations.of(request, person_id)
+        if stage >= Stage.EMAIL and kept.step:
+            path, kept = kept.step, msgspec.structs.replace(kept, step="")
+        elif stage is Stage.READY:
+            path, kept = kept.goal or default, Kept()
+        else:
+            path = NEXT_STEP[stage]
+        response = web.Response(status=303, headers={"Location": path})
+        self.destinations.keep(request, response, kept, person_id)
+        return response
 
     async def read_form(
         self, request: web.Request, stage: Stage = Stage.READY, *, max_bytes: int | None = None
@@ -172,6 +198,12 @@ class Visitors:
             token_hash(request.cookies[name]) for name in names if request.cookies.get(name)
         )
 
+    async def stage_of(self, session: AsyncSession, person: Person) -> Stage:
+        """Return how far a person is who has signed in."""
+        if await session.get(TermsAcceptance, (person.id, self._terms_version)) is None:
+            return Stage.TERMS
+        return Stage.READY if person.email else Stage.EMAIL
+
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""
         response.set_cookie(
@@ -194,13 +226,10 @@ class Visitors:
                 return ANONYMOUS
             web_session, person = found
             roles = await held_roles(session, person.id)
-            accepted = await session.get(TermsAcceptance, (person.id, self._terms_version))
+            stage = await self.stage_of(session, person)
         if self._sessions.wants_touch(web_session, now):
             async with self._database.write() as session:
                 await self._sessions.touch(session, token, now)
-        stage = Stage.READY if person.email else Stage.EMAIL
-        if accepted is None:
-            stage = Stage.TERMS
         actor = Actor(person.id, roles)
         return Visitor(stage, person, actor, token, self._vault.form_token(token))
 
@@ -209,10 +238,3 @@ def _check_origin_of(form: Mapping[str, str], visitor: Visitor) -> None:
     sent = form.get(FORM_FIELD, "").encode()
     if not hmac.compare_digest(sent, visitor.form_token.encode()):
         raise web.HTTPForbidden(text="stale_form")
-
-
-def safe_path(path: str | None, default: str = "/account") -> str:
-    """Return `path` if it leads to a page of ours, else `default`: no open redirect."""
-    if not path or not path.startswith("/") or path.startswith(("//", "/\\")) or len(path) > 300:
-        return default
-    return path if path.isascii() and path.isprintable() and "\\" not in path else default

@@ -28,7 +28,6 @@ class StoredAttempt(msgspec.Struct, frozen=True):
     verifier: str
     nonce: str
     redirect_uri: str
-    next_path: str
     started_s: int
 
     @property
@@ -43,9 +42,7 @@ class Attempts:
 
     vault: Vault
 
-    def begin(
-        self, provider: str, redirect_uri: str, next_path: str, now_s: float
-    ) -> tuple[StoredAttempt, str]:
+    def begin(self, provider: str, redirect_uri: str, now_s: float) -> tuple[StoredAttempt, str]:
         """Return a new attempt and its cookie."""
         stored = StoredAttempt(
             provider=provider,
@@ -53,7 +50,6 @@ class Attempts:
             verifier=secrets.token_urlsafe(48),
             nonce=secrets.token_urlsafe(24),
             redirect_uri=redirect_uri,
-            next_path=next_path,
             started_s=int(now_s),
         )
         sealed = self.vault.encrypt(msgspec.json.encode(stored).decode(), _PLACE)

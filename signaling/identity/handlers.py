@@ -11,9 +11,10 @@ from aiohttp import web
 from sfu.logs import Log
 from signaling.accounts.assignments import grant
 from signaling.accounts.config import AccountsConfig
+from signaling.accounts.destination import safe_path
 from signaling.accounts.people import People
 from signaling.accounts.rights import AccountRole, HeldRole
-from signaling.accounts.visitor import ANONYMOUS, Stage, Visitor, Visitors, safe_path
+from signaling.accounts.visitor import ANONYMOUS, Stage, Visitor, Visitors
 from signaling.accounts.web_sessions import WebSessions
 from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
 from signaling.identity.attempts import LIFETIME_S, Attempts
@@ -74,7 +75,9 @@ class SignInPages:
         visitor = await self._parts.visitors.or_anonymous(request)
         if visitor.is_signed_in:
             raise web.HTTPSeeOther(safe_path(request.query.get("next")))
-        return self._page(request, visitor, 200, None)
+        response = self._page(request, visitor, 200, None)
+        self._parts.visitors.destinations.note(request, response, request.query.get("next", ""))
+        return response
 
     async def begin(self, request: web.Request) -> web.StreamResponse:
         """Send the browser to the service."""
@@ -85,7 +88,6 @@ class SignInPages:
         stored, cookie = self._parts.attempts.begin(
             provider.name,
             f"{self._origin_of(request)}/sign-in/{provider.name}/callback",
-            safe_path(request.query.get("next")),
             self._parts.now().timestamp(),
         )
         try:
@@ -124,8 +126,8 @@ class SignInPages:
         except ProviderRefused as refusal:
             log.warning("sign-in refused", code=refusal.code)
             return self._failed(request, 400, "refused")
-        token = await self._begin_session(request, provider, signed_in)
-        response = web.Response(status=303, headers={"Location": stored.next_path})
+        token, person_id, stage = await self._begin_session(request, provider, signed_in)
+        response = self._parts.visitors.lead_on(request, person_id, stage)
         self._parts.visitors.set_cookie(
             response, token, int(self._parts.config.session_hours * 3600)
         )
@@ -148,6 +150,7 @@ class SignInPages:
             url = await provider.logout_url(return_url, ended.logout_hint)
         response = web.Response(status=303, headers={"Location": url or "/signed-out"})
         parts.visitors.clear_cookie(response)
+        parts.visitors.destinations.forget(request, response)
         return response
 
     async def signed_out(self, request: web.Request) -> web.Response:
@@ -159,7 +162,8 @@ class SignInPages:
 
     async def _begin_session(
         self, request: web.Request, provider: Provider, signed_in: SignedIn
-    ) -> str:
+    ) -> tuple[str, str, Stage]:
+        """Return the session's token, whose it is and how far they are."""
         parts = self._parts
         now = parts.now()
         old_token = request.cookies.get(parts.visitors.cookie_name)
@@ -178,7 +182,8 @@ class SignInPages:
                 AuditEntry(now, person.id, AuditAction.SIGN_IN, facts={"provider": provider.name}),
             )
             await link_seats(session, parts.trail, person, now)
-        return token
+            stage = await parts.visitors.stage_of(session, person)
+        return token, person.id, stage
 
     def _provider_of(self, request: web.Request) -> Provider:
         provider = self._providers.get(request.match_info["provider"])
@@ -206,8 +211,7 @@ class SignInPages:
         language = language_of(request)
         choices = [{"name": each.name, "title": each.title(language)} for each in
                    self._parts.providers]  # fmt: skip
-        next_path = safe_path(request.query.get("next"), "")
-        values = {"choices": choices, "next_path": next_path, "problem": problem}
+        values = {"choices": choices, "problem": problem}
         response = self._renderer.render(
             request, "sign_in.html", values, visitor=visitor, status=status
         )

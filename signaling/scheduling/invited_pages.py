@@ -48,7 +48,7 @@ class InvitedPages:
             person = await session.get_one(Person, visitor.actor.person_id)
             found = await find_by_link(session, person, request.match_info["secret"], now)
             if found is None:
-                raise web.HTTPNotFound()
+                return self._parts.page(request, "invitation_foreign.html", visitor, status=404)
             await accounts.trail.record(
                 session,
                 AuditEntry(now, person.id, AuditAction.OPEN_INVITATION, "invitation", found.id),
@@ -75,7 +75,7 @@ class InvitedPages:
 
     async def calendar(self, request: web.Request) -> web.Response:
         """Give the calendar entry again."""
-        visitor = await self._accounts.visitors.require(request)
+        visitor = await self._require(request)
         async with self._accounts.database.read() as session:
             sitting, invitation = await self._find(session, visitor, request)
             if invitation is None:
@@ -86,7 +86,7 @@ class InvitedPages:
 
     async def file(self, request: web.Request) -> web.Response:
         """Give a document, to be kept and not to be opened in our origin."""
-        visitor = await self._accounts.visitors.require(request)
+        visitor = await self._require(request)
         async with self._accounts.database.read() as session:
             sitting, _ = await self._find(session, visitor, request)
             file = await session.get(AgendaFile, request.match_info["file"])
@@ -94,6 +94,11 @@ class InvitedPages:
                 raise web.HTTPNotFound()
             content = await read_content(session, file.id)
         return document_response(file, content)
+
+    async def _require(self, request: web.Request) -> Visitor:
+        """Return who asks for a download; afterwards they are led to the page it is on."""
+        page = f"/sittings/{request.match_info['id']}"
+        return await self._accounts.visitors.require(request, goal=page)
 
     async def _find(
         self, session: AsyncSession, visitor: Visitor, request: web.Request

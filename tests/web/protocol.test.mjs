@@ -64,6 +64,49 @@ test('join sends the token first and gives the reply', async () => {
   await protocol.leave().catch(() => {});
 });
 
+const busy = (id) => ({ type: 'error', id, code: 'room_unavailable', message: 'busy', retry_after_s: 2 });
+
+test('a busy server is asked again when it says, on the same socket', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const protocol = newProtocol();
+  const joining = protocol.join('token');
+  await settle();
+  newest().receive(busy(1));
+  await settle();
+  context.mock.timers.tick(2999);
+  await settle();
+  assert.equal(newest().sent.length, 1);
+  context.mock.timers.tick(1);
+  await settle();
+
+  assert.deepEqual(newest().sent.map(({ type, token, id }) => [type, token, id]), [
+    ['join', 'token', 1],
+    ['join', 'token', 2],
+  ]);
+  assert.equal(sockets.length, 1);
+  newest().receive({ ...joined(), id: 2 });
+  assert.equal((await joining).type, 'joined');
+});
+
+test('a server that stays busy, or refuses for good, is not asked for ever', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const joining = newProtocol().join('token');
+  joining.catch(() => {});
+  for (const id of [1, 2, 3]) {
+    await settle();
+    newest().receive(busy(id));
+    await settle();
+    context.mock.timers.tick(3000);
+  }
+  await assert.rejects(joining, { code: 'room_unavailable' });
+  assert.equal(newest().sent.length, 3);
+
+  const refused = newProtocol().join('token');
+  await settle();
+  newest().receive({ type: 'error', id: 1, code: 'room_full', message: '', retry_after_s: 30 });
+  await assert.rejects(refused, { code: 'room_full' });
+});
+
 test('replies find their requests in any order, and errors carry their code', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   const { protocol } = await joinedProtocol();

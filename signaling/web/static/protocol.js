@@ -6,6 +6,8 @@
 export const PROTOCOL_VERSION = 1;
 const REQUEST_TIMEOUT_MS = 15_000;
 const OPEN_TIMEOUT_MS = 10_000;
+/** As many as the server takes on one socket. */
+const JOIN_ATTEMPTS = 3;
 const RESUME_DELAYS_MS = [0, 300, 1200, 2700, 4800, 7000];
 const RESUME_JITTER_MS = 300;
 /** LIMIT: the server forgets a participant 30 s after its socket; longer trying only helps rejoining. */
@@ -40,6 +42,12 @@ export class ProtocolError extends Error {
 export function resumeDelay(attempt, random) {
   const base = RESUME_DELAYS_MS[Math.min(attempt, RESUME_DELAYS_MS.length - 1)] ?? 0;
   return attempt === 0 ? base : base + random * RESUME_JITTER_MS;
+}
+
+/** @param {unknown} error @returns {number | null} Seconds after which a busy server may have time. */
+function busySeconds(error) {
+  const isBusy = error instanceof ProtocolError && error.code === 'room_unavailable';
+  return isBusy ? error.retryAfterS : null;
 }
 
 /**
@@ -78,11 +86,23 @@ export class Protocol extends EventTarget {
     return this.#identity !== null && this.#socket?.readyState === 1 && this.#attempt === 0;
   }
 
-  /** Enter the room. @param {string} token @param {'on' | 'off'} [encryption] @returns {Promise<Joined>} */
+  /**
+   * Enter the room. A server that is too busy is asked again when it says, and not by all at once.
+   * @param {string} token @param {'on' | 'off'} [encryption] @returns {Promise<Joined>}
+   */
   async join(token, encryption = 'off') {
     await this.#open();
-    const joined = await this.#enter({ type: 'join', token, protocol: PROTOCOL_VERSION, encryption });
-    return joined;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#enter({ type: 'join', token, protocol: PROTOCOL_VERSION, encryption });
+      } catch (error) {
+        const pauseS = busySeconds(error);
+        if (pauseS === null || attempt === JOIN_ATTEMPTS || this.#isEnded) throw error;
+        const delayMs = pauseS * 1000 * (1 + this.random());
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        if (this.#isEnded) throw error;
+      }
+    }
   }
 
   /** Send a request and wait for its reply. @param {ClientMessage} message @returns {Promise<Reply>} */

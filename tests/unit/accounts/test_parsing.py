@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.accounts.destination import safe_path
 from signaling.accounts.tax_number import WEIGHTS, last_digits, parse_tax_number
 from signaling.accounts.texts import clean_line, fold, mask_email, parse_email, parse_phone
-from signaling.accounts.visitor import safe_path
 from signaling.identity.development import userinfo_document
 from signaling.identity.provider import ProviderRefused, ProviderUnavailable
 from signaling.identity.sample_people import SAMPLE_PEOPLE

@@ -41,7 +41,7 @@ def test_hashes_need_the_key_and_are_told_apart() -> None:
 
 def test_attempt_comes_back_to_its_browser_provider_and_time_only() -> None:
     attempts = Attempts(vault)
-    stored, cookie = attempts.begin("citizens", "http://own.test/cb", "/account", 1000.0)
+    stored, cookie = attempts.begin("citizens", "http://own.test/cb", 1000.0)
 
     assert attempts.finish(cookie, "citizens", stored.state, 1000.0 + LIFETIME_S) == stored
     assert attempts.finish(cookie, "staff", stored.state, 1001.0) is None
@@ -54,7 +54,7 @@ def test_attempt_comes_back_to_its_browser_provider_and_time_only() -> None:
 
 
 def test_pkce_challenge_is_that_of_rfc_7636() -> None:
-    stored, _ = Attempts(vault).begin("x", "r", "/", 0.0)
+    stored, _ = Attempts(vault).begin("x", "r", 0.0)
     attempt = stored.attempt
     object.__setattr__(attempt, "verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     # RFC 7636, appendix B.

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +24,19 @@ from sfu.rpc_messages import (
     CallFrame,
     CloseRoom,
     Hello,
+    Join,
+    Leave,
     ListRooms,
     OpenRoom,
     Request,
+    Requests,
     ResultFrame,
     RoomClosed,
     RoomState,
     SetHand,
     WorkerInfo,
 )
-from sfu.values import RoomClass
+from sfu.values import Encryption, Grants, Role, RoomClass
 
 pytestmark = pytest.mark.asyncio
 
@@ -143,6 +147,77 @@ async def test_call_without_answer_times_out(worker: Worker) -> None:
         with pytest.raises(WorkerUnavailable, match="in time"):
             await client.list_rooms()
         worker.slow.set()
+
+
+async def test_first_of_many_calls_is_answered_before_the_last_is_begun(worker: Worker) -> None:
+    server, calls = RpcServer(worker.path, worker.handle), 200
+    opening = OpenRoom(room="plenary", room_class=RoomClass.KEP, title="t")
+
+    async with running(server.run()):
+        await until(worker.path.exists)
+        reader, writer = await asyncio.open_unix_connection(str(worker.path))
+        requests: list[Requests] = [Hello(version=1), *[opening] * calls]
+        # In one piece, as from a control plane that many ask at once.
+        writer.write(b"".join(encode_frame(CallFrame(id=at, request=each))
+                              for at, each in enumerate(requests)))  # fmt: skip
+        for _ in range(2):
+            await rpc.read_frame(reader)
+        assert len(worker.handled) < calls
+        writer.close()
+
+
+async def test_event_is_heard_before_all_that_came_with_it_are(worker: Worker) -> None:
+    """A result is not kept from who waits for it by hundreds of events behind it."""
+    server, client = RpcServer(worker.path, worker.handle), worker.client()
+    heard_at_result = 0
+
+    async def open_one() -> None:
+        nonlocal heard_at_result
+        await client.open_room("plenary", RoomClass.KEP, "t")
+        heard_at_result = len(worker.events)
+
+    async with running(server.run(), client.run()):
+        await until(lambda: client.is_connected)
+        result = ResultFrame(
+            id=2,
+            value=RoomState(room="plenary", room_class=RoomClass.KEP, title="t", participants=[]),
+        )
+        event = rpc_messages.EventFrame(event=RoomClosed(room="plenary", reason="over"))
+        (connection,) = server._connections
+        call = asyncio.ensure_future(open_one())
+        await asyncio.sleep(0)
+        connection.send(encode_frame(result) + encode_frame(event) * 500)
+        await call
+        assert heard_at_result < 250
+        await until(lambda: len(worker.events) == 500)
+
+
+@pytest.mark.parametrize("late_s", [-60.0, 60.0], ids=["late", "in time"])
+async def test_join_is_not_begun_once_its_caller_gave_up(worker: Worker, late_s: float) -> None:
+    server = RpcServer(worker.path, worker.handle)
+    join = Join(
+        room="plenary", participant="p", subject="s", display_name="n", role=Role.MEMBER,
+        grants=Grants(), secret_digest=b"", encryption=Encryption.OFF,
+    )  # fmt: skip
+    leave = Leave(room="plenary", participant="p", reason="lost")
+
+    async with running(server.run()):
+        await until(worker.path.exists)
+        reader, writer = await asyncio.open_unix_connection(str(worker.path))
+        deadline_s = time.monotonic() + late_s
+        requests: list[Requests] = [Hello(version=1), join, leave]
+        for at, request in enumerate(requests):
+            writer.write(encode_frame(CallFrame(id=at, request=request, deadline_s=deadline_s)))
+        answers = [
+            msgspec.msgpack.decode(await rpc.read_frame(reader), type=ResultFrame) for _ in range(3)
+        ]
+        writer.close()
+
+    is_late = late_s < 0
+    codes = [each.failure.code if each.failure else None for each in answers]
+    assert codes == [None, "worker_unavailable" if is_late else None, None]
+    assert (join in worker.handled) is not is_late
+    assert leave in worker.handled, "who gave up still tells so"
 
 
 async def test_waiting_call_fails_when_the_worker_dies(worker: Worker) -> None:

@@ -128,6 +128,58 @@ def test_token_may_be_used_again_when_the_worker_was_not_there() -> None:
     assert replies[0]["type"] == "joined"
 
 
+def test_join_that_is_admitted_after_we_gave_up_leaves_nobody_behind() -> None:
+    world = World()
+    socket = world.socket()
+    socket.holds_calls = True
+    socket.send(type="join", id=1, token=world.token())
+    (join,) = socket.held
+
+    socket._call(join)  # by the worker, too late
+    late = request_error_of(WorkerUnavailable(detail="no answer in time"))
+    socket.apply(socket.session.handle_call_result(late, world.clock()))
+
+    assert world.workers[COUNCIL_ROOM.room_class].rooms[COUNCIL_ROOM.room].participants == {}
+
+
+def test_resume_that_is_done_after_we_gave_up_may_be_tried_again() -> None:
+    world = World()
+    anna = world.joined()
+    anna.lose()
+    socket = world.socket()
+    socket.holds_calls = True
+    fields = {"room": COUNCIL_ROOM.room, "participant": anna.participant}
+    socket.send(type="resume", id=1, secret=anna.joined["secret"], **fields)
+    (resume,) = socket.held
+
+    socket._call(resume)  # by the worker, too late
+    late = request_error_of(WorkerUnavailable(detail="no answer in time"))
+    socket.apply(socket.session.handle_call_result(late, world.clock()))
+    room = world.workers[COUNCIL_ROOM.room_class].rooms[COUNCIL_ROOM.room]
+    assert not room.participants[anna.participant].info.is_connected, "its window runs on"
+    socket.holds_calls = False
+
+    replies = socket.send(type="resume", id=2, secret=anna.joined["secret"], **fields)
+    assert replies[0]["type"] == "joined"
+
+
+def test_join_that_takes_long_at_the_worker_is_not_taken_for_a_silent_client() -> None:
+    world = World()
+    socket, token = world.socket(), world.token()
+    socket.holds_calls = True
+    socket.tick(9)
+    socket.send(type="join", id=1, token=token)
+    socket.tick(9)
+    late = request_error_of(WorkerUnavailable(detail="no answer in time"))
+    socket.apply(socket.session.handle_call_result(late, world.clock()))
+    socket.held.clear()
+    socket.tick(9)
+    assert not socket.is_closed
+    socket.holds_calls = False
+
+    assert socket.send(type="join", id=2, token=token)[0]["type"] == "joined"
+
+
 def test_full_room_says_when_to_come_again() -> None:
     error = request_error_of(RoomFull(room="r", capacity=5))
 
