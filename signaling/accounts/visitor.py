@@ -17,7 +17,7 @@ from signaling.accounts.rights import may_somewhere as may_somewhere_of
 from signaling.accounts.uploads import Upload, read_upload
 from signaling.accounts.web_sessions import WebSessions
 from signaling.storage.database import Database, StorageUnavailable
-from signaling.storage.models import Person, TermsAcceptance
+from signaling.storage.models import Person
 from signaling.vault import Vault, token_hash
 
 FORM_FIELD = "csrf"
@@ -189,17 +189,16 @@ class Visitors:
             return ANONYMOUS
         now = self._now()
         async with self._database.read() as session:
-            found = await self._sessions.find(session, token, now)
+            found = await self._sessions.find(session, token, now, self._terms_version)
             if found is None:
                 return ANONYMOUS
-            web_session, person = found
+            person = found.person
             roles = await held_roles(session, person.id)
-            accepted = await session.get(TermsAcceptance, (person.id, self._terms_version))
-        if self._sessions.wants_touch(web_session, now):
+        if self._sessions.wants_touch(found.seen_at, now):
             async with self._database.write() as session:
                 await self._sessions.touch(session, token, now)
         stage = Stage.READY if person.email else Stage.EMAIL
-        if accepted is None:
+        if not found.has_accepted:
             stage = Stage.TERMS
         actor = Actor(person.id, roles)
         return Visitor(stage, person, actor, token, self._vault.form_token(token))
