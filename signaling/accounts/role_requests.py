@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import bindparam, func, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -126,16 +126,18 @@ async def list_requests(
 
 async def requests_of(session: AsyncSession, person_id: str, limit: int) -> Sequence[RoleRequest]:
     """Return a person's latest requests, newest first."""
-    query = (
-        select(RoleRequest)
-        .where(RoleRequest.person_id == person_id)
-        .order_by(RoleRequest.filed_at.desc())
-        .limit(limit)
-    )
-    return list(await session.scalars(query))
+    return list(await session.scalars(_OF_PERSON, {"person_id": person_id, "limit": limit}))
 
 
 async def count_pending(session: AsyncSession) -> int:
     """Return how many wait for a decision."""
     query = select(func.count()).where(RoleRequest.status == RequestStatus.PENDING)
     return await session.scalar(query) or 0
+
+
+_OF_PERSON = (
+    select(RoleRequest)
+    .where(RoleRequest.person_id == bindparam("person_id"))
+    .order_by(RoleRequest.filed_at.desc())
+    .limit(bindparam("limit"))
+)

@@ -200,9 +200,8 @@ class Visitors:
 
     async def stage_of(self, session: AsyncSession, person: Person) -> Stage:
         """Return how far a person is who has signed in."""
-        if await session.get(TermsAcceptance, (person.id, self._terms_version)) is None:
-            return Stage.TERMS
-        return Stage.READY if person.email else Stage.EMAIL
+        accepted = await session.get(TermsAcceptance, (person.id, self._terms_version))
+        return _stage_of(person, has_accepted=accepted is not None)
 
     def set_cookie(self, response: web.StreamResponse, token: str, max_age_s: int) -> None:
         """Give the browser its session."""
@@ -221,17 +220,23 @@ class Visitors:
             return ANONYMOUS
         now = self._now()
         async with self._database.read() as session:
-            found = await self._sessions.find(session, token, now)
+            found = await self._sessions.find(session, token, now, self._terms_version)
             if found is None:
                 return ANONYMOUS
-            web_session, person = found
+            person = found.person
             roles = await held_roles(session, person.id)
-            stage = await self.stage_of(session, person)
-        if self._sessions.wants_touch(web_session, now):
+        if self._sessions.wants_touch(found.seen_at, now):
             async with self._database.write() as session:
                 await self._sessions.touch(session, token, now)
+        stage = _stage_of(person, has_accepted=found.has_accepted)
         actor = Actor(person.id, roles)
         return Visitor(stage, person, actor, token, self._vault.form_token(token))
+
+
+def _stage_of(person: Person, *, has_accepted: bool) -> Stage:
+    if not has_accepted:
+        return Stage.TERMS
+    return Stage.READY if person.email else Stage.EMAIL
 
 
 def _check_origin_of(form: Mapping[str, str], visitor: Visitor) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.config import AccountsConfig
-from signaling.storage.models import EmailConfirmation, Person, WebSession
+from signaling.storage.models import (
+    EmailConfirmation,
+    Person,
+    TermsAcceptance,
+    UtcDateTime,
+    WebSession,
+)
 from signaling.vault import Vault, token_hash
 
 SEEN_INTERVAL = timedelta(minutes=1)
@@ -24,6 +31,35 @@ class SignedOut:
 
     provider: str
     logout_hint: str | None
+
+
+class FoundSession(NamedTuple):
+    """A living session."""
+
+    person: Person
+    seen_at: datetime
+    """Its last use."""
+    has_accepted: bool
+    """The terms in the version that was asked for."""
+
+
+_LIVING = (
+    select(
+        Person,
+        WebSession.seen_at,
+        exists().where(
+            TermsAcceptance.person_id == Person.id,
+            TermsAcceptance.terms_version == bindparam("terms_version"),
+        ),
+    )
+    .join(WebSession, WebSession.person_id == Person.id)
+    .where(
+        WebSession.token_hash == bindparam("token_hash"),
+        WebSession.expires_at > bindparam("now", type_=UtcDateTime),
+        WebSession.seen_at > bindparam("idle_since", type_=UtcDateTime),
+    )
+)
+"""Built once: it is asked with every page."""
 
 
 class WebSessions:
@@ -51,22 +87,20 @@ class WebSessions:
         return token
 
     async def find(
-        self, session: AsyncSession, token: str, now: datetime
-    ) -> tuple[WebSession, Person] | None:
-        """Return the living session of a cookie and whose it is."""
+        self, session: AsyncSession, token: str, now: datetime, terms_version: str = ""
+    ) -> FoundSession | None:
+        """Return the living session of a cookie, whose it is, and whether they accepted the terms."""
         if len(token) > MAX_TOKEN_LENGTH:
             return None
         rows = await session.execute(
-            select(WebSession, Person)
-            .join(Person, Person.id == WebSession.person_id)
-            .where(
-                WebSession.token_hash == token_hash(token),
-                WebSession.expires_at > now,
-                WebSession.seen_at > now - self._idle,
-            )
-        )
+            _LIVING,
+            {
+                "token_hash": token_hash(token), "now": now, "idle_since": now - self._idle,
+                "terms_version": terms_version,
+            },
+        )  # fmt: skip
         found = rows.one_or_none()
-        return None if found is None else (found[0], found[1])
+        return None if found is None else FoundSession(*found)
 
     async def touch(self, session: AsyncSession, token: str, now: datetime) -> None:
         """Note that the session is in use."""
@@ -74,9 +108,9 @@ class WebSessions:
         if found is not None:
             found.seen_at = now
 
-    def wants_touch(self, web_session: WebSession, now: datetime) -> bool:
-        """Return whether its last use is to be written again."""
-        return now - web_session.seen_at >= SEEN_INTERVAL
+    def wants_touch(self, seen_at: datetime, now: datetime) -> bool:
+        """Return whether the last use of a session is to be written again."""
+        return now - seen_at >= SEEN_INTERVAL
 
     async def end(self, session: AsyncSession, token: str) -> SignedOut | None:
         """Remove the session of a cookie."""

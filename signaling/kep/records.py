@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.rendering import ATHENS
@@ -61,18 +61,9 @@ async def list_own(
 ) -> Sequence[Listed]:
     """Return a citizen's appointments that end after `since`, the next one first; without `since`
     all, the newest first."""
-    query = (
-        select(Appointment, Kep, KepService)
-        .join(Kep, Kep.id == Appointment.kep_id)
-        .join(KepService, KepService.id == Appointment.service_id)
-        .where(Appointment.person_id == person_id)
-        .limit(MAX_LISTED)
-    )
-    if since is None:
-        query = query.order_by(Appointment.starts_at.desc(), Appointment.id)
-    else:
-        query = query.where(Appointment.ends_at > since).order_by(Appointment.starts_at)
-    return [Listed(*row) for row in await session.execute(query)]
+    query = _OWN if since is None else _OWN_SINCE
+    rows = await session.execute(query, {"person_id": person_id, "since": since})
+    return [Listed(*row) for row in rows]
 
 
 async def list_day(
@@ -166,3 +157,16 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
     """Return when a day in Athens begins, and the next one."""
     begins = datetime.combine(day, time(), ATHENS)
     return begins, datetime.combine(day + timedelta(days=1), time(), ATHENS)
+
+
+_OWN_OF_PERSON = (
+    select(Appointment, Kep, KepService)
+    .join(Kep, Kep.id == Appointment.kep_id)
+    .join(KepService, KepService.id == Appointment.service_id)
+    .where(Appointment.person_id == bindparam("person_id"))
+    .limit(MAX_LISTED)
+)
+_OWN = _OWN_OF_PERSON.order_by(Appointment.starts_at.desc(), Appointment.id)
+_OWN_SINCE = _OWN_OF_PERSON.where(Appointment.ends_at > bindparam("since")).order_by(
+    Appointment.starts_at
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.texts import clean_line
@@ -100,10 +100,7 @@ def add_agenda(session: AsyncSession, sitting_id: str, lines: Sequence[AgendaLin
 
 async def list_agenda(session: AsyncSession, sitting_id: str) -> Sequence[AgendaItem]:
     """Return the subjects in order."""
-    rows = await session.scalars(
-        select(AgendaItem).where(AgendaItem.sitting_id == sitting_id).order_by(AgendaItem.number)
-    )
-    return list(rows)
+    return list(await session.scalars(_OF_SITTING, {"sitting_id": sitting_id}))
 
 
 async def save_agenda(session: AsyncSession, sitting_id: str, rows: Sequence[AgendaRow]) -> bool:
@@ -134,3 +131,10 @@ async def count_files(session: AsyncSession, sitting_id: str) -> int:
     return await session.scalar(
         select(func.count()).where(AgendaFile.sitting_id == sitting_id)
     ) or 0  # fmt: skip
+
+
+_OF_SITTING = (
+    select(AgendaItem)
+    .where(AgendaItem.sitting_id == bindparam("sitting_id"))
+    .order_by(AgendaItem.number, AgendaItem.id)
+)

@@ -11,17 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.mail.calendar import CalendarEvent, Method, Party, make_calendar
 from signaling.mail.queue import MailQueue
+from signaling.scheduling.agenda import list_agenda
 from signaling.scheduling.invitations import LINK_OUTLIVES, InvitationLinks
+from signaling.scheduling.sitting_names import names_of
 from signaling.scheduling.sittings import SittingChange
-from signaling.storage.models import (
-    AgendaItem,
-    Body,
-    CollectiveBody,
-    Invitation,
-    Mail,
-    Person,
-    Sitting,
-)
+from signaling.storage.models import AgendaItem, Invitation, Mail, Sitting
 
 
 class Occasion(StrEnum):
@@ -62,21 +56,10 @@ class SittingFacts:
 
 async def load_facts(session: AsyncSession, sitting: Sitting) -> SittingFacts:
     """Read what belongs to a sitting."""
-    body = await session.get_one(Body, sitting.body_id)
-    organiser = await session.get_one(Person, sitting.organiser_id)
-    collective = (
-        await session.get(CollectiveBody, sitting.collective_body_id)
-        if sitting.collective_body_id
-        else None
-    )
-    agenda = await session.scalars(
-        select(AgendaItem)
-        .where(AgendaItem.sitting_id == sitting.id)
-        .order_by(AgendaItem.number, AgendaItem.id)
-    )
+    names = await names_of(session, sitting)
     return SittingFacts(
-        sitting, body.name, collective.name if collective else "", organiser.full_name,
-        organiser.email or "", list(agenda),
+        sitting, names.body, names.collective_body, names.organiser.full_name,
+        names.organiser.email or "", await list_agenda(session, sitting.id),
     )  # fmt: skip
 
 

@@ -147,10 +147,10 @@ class InvitationPages:
             sitting = await find_sitting(
                 session, request.match_info["id"], visitor, Action.INVITE_TO_SITTING
             )
-            rows = await list_invited(
-                session, sitting.id, after=_parse_after(request), limit=PAGE_SIZE + 1
-            )
-            count = await count_invited(session, sitting.id)
+            after = _parse_after(request)
+            rows = await list_invited(session, sitting.id, after=after, limit=PAGE_SIZE + 1)
+            are_all = after is None and len(rows) <= PAGE_SIZE
+            count = len(rows) if are_all else await count_invited(session, sitting.id)
         last = rows[PAGE_SIZE - 1].invitation if len(rows) > PAGE_SIZE else None
         done = request.query.get("done", "")
         return self._parts.page(

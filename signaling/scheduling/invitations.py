@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sfu.values import Role
@@ -124,19 +124,11 @@ async def list_invited(
     session: AsyncSession, sitting_id: str, *, after: tuple[str, str] | None, limit: int
 ) -> Sequence[InvitedRow]:
     """Return up to `limit` invitations by name, from behind `after` (name and id)."""
-    query = (
-        select(Invitation, Mail.state)
-        .outerjoin(Mail, Mail.id == Invitation.mail_id)
-        .where(Invitation.sitting_id == sitting_id, Invitation.revoked_at.is_(None))
-        .order_by(Invitation.name, Invitation.id)
-        .limit(limit)
-    )
+    values: dict[str, object] = {"sitting_id": sitting_id, "limit": limit}
     if after is not None:
-        name, last_id = after
-        query = query.where(
-            or_(Invitation.name > name, (Invitation.name == name) & (Invitation.id > last_id))
-        )
-    return [InvitedRow(row[0], row[1] or "") for row in await session.execute(query)]
+        values |= {"after_name": after[0], "after_id": after[1]}
+    rows = await session.execute(_INVITED if after is None else _INVITED_AFTER, values)
+    return [InvitedRow(row[0], row[1] or "") for row in rows]
 
 
 async def count_invited(session: AsyncSession, sitting_id: str) -> int:
@@ -179,28 +171,8 @@ async def upcoming_of(
     session: AsyncSession, person: Person, now: datetime, limit: int
 ) -> Sequence[Sitting]:
     """Return the sittings a person is invited to that are not over, soonest first."""
-    email = address_of(person)
-    mine = [
-        select(Invitation.sitting_id).where(
-            Invitation.person_id == person.id, Invitation.revoked_at.is_(None)
-        ),
-        select(Invitation.sitting_id).where(
-            Invitation.email == email,
-            Invitation.person_id.is_(None),
-            Invitation.revoked_at.is_(None),
-        ),
-    ]
-    query = (
-        select(Sitting)
-        .where(
-            or_(*(Sitting.id.in_(each) for each in mine)),
-            Sitting.state == SittingState.PLANNED,
-            Sitting.ends_at > now,
-        )
-        .order_by(Sitting.starts_at, Sitting.id)
-        .limit(limit)
-    )
-    return list(await session.scalars(query))
+    values = {"person_id": person.id, "email": address_of(person), "now": now, "limit": limit}
+    return list(await session.scalars(_UPCOMING, values))
 
 
 def is_for(invitation: Invitation, person: Person) -> bool:
@@ -229,3 +201,35 @@ def _new_invitation(sitting: Sitting, invitee: Invitee, links: InvitationLinks) 
         id=invitation_id, sitting_id=sitting.id, email=invitee.email,
         token_hash=token_hash(links.secret(invitation_id)),
     )  # fmt: skip
+
+
+_INVITED = (
+    select(Invitation, Mail.state)
+    .outerjoin(Mail, Mail.id == Invitation.mail_id)
+    .where(Invitation.sitting_id == bindparam("sitting_id"), Invitation.revoked_at.is_(None))
+    .order_by(Invitation.name, Invitation.id)
+    .limit(bindparam("limit"))
+)
+_INVITED_AFTER = _INVITED.where(
+    or_(
+        Invitation.name > bindparam("after_name"),
+        (Invitation.name == bindparam("after_name")) & (Invitation.id > bindparam("after_id")),
+    )
+)
+_MINE = union(
+    select(Invitation.sitting_id).where(
+        Invitation.person_id == bindparam("person_id"), Invitation.revoked_at.is_(None)
+    ),
+    select(Invitation.sitting_id).where(
+        Invitation.email == bindparam("email"),
+        Invitation.person_id.is_(None),
+        Invitation.revoked_at.is_(None),
+    ),
+).subquery()
+_UPCOMING = (
+    select(Sitting)
+    .join(_MINE, _MINE.c.sitting_id == Sitting.id)
+    .where(Sitting.state == SittingState.PLANNED, Sitting.ends_at > bindparam("now"))
+    .order_by(Sitting.starts_at, Sitting.id)
+    .limit(bindparam("limit"))
+)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute as Column
 
-from signaling.accounts.rights import Action, Actor, Places, Target, may, places_of
+from signaling.accounts.rights import Action, Actor, Target, may, places_of
 from signaling.scheduling.values import CollectiveKind, SittingKind
 from signaling.storage.models import Body, CollectiveBody, Unit
+from signaling.storage.models.base import Id
 
 MAX_OFFERED = 500
 """LIMIT: places of one sort offered in one choice."""
@@ -60,32 +60,14 @@ async def list_places(session: AsyncSession, actor: Actor) -> Sequence[Place]:
     places = places_of(actor, Action.CREATE_SITTING)
     if not places:
         return []
-    collective = await session.execute(
-        select(CollectiveBody, Body.name, Unit.name)
-        .join(Body, Body.id == CollectiveBody.body_id)
-        .outerjoin(Unit, Unit.id == CollectiveBody.unit_id)
-        .where(
-            _inside(places, CollectiveBody.body_id, CollectiveBody.unit_id),
-            CollectiveBody.is_active,
-            Unit.is_active.is_not(False),
-        )
-        .order_by(Body.name_key, CollectiveBody.name_key)
-        .limit(MAX_OFFERED)
-    )
-    bodies = await session.scalars(
-        select(Body).where(Body.id.in_(places.body_ids), Body.is_active).order_by(Body.name_key)
-    )
-    units = await session.execute(
-        select(Unit, Body.name)
-        .join(Body, Body.id == Unit.body_id)
-        .where(_inside(places, Unit.body_id, Unit.id), Unit.is_active)
-        .order_by(Body.name_key, Unit.name_key)
-        .limit(MAX_OFFERED)
-    )
+    values = {"body_ids": sorted(places.body_ids), "unit_ids": sorted(places.unit_ids)}
+    collective = await session.execute(_COLLECTIVE, values)
+    bodies = await session.execute(_BODIES, values) if places.body_ids else ()
+    units = await session.execute(_UNITS, values)
     return [
-        *(_collective_place(row, body, unit or "") for row, body, unit in collective),
-        *(Place(each.id, each.name) for each in bodies),
-        *(Place(each.body_id, body, each.id, each.name) for each, body in units),
+        *(Place(*row[:-1], CollectiveKind(row[-1])) for row in collective),
+        *(Place(*row) for row in bodies),
+        *(Place(*row) for row in units),
     ]
 
 
@@ -124,12 +106,36 @@ def place_value(body_id: str, unit_id: str | None, collective_body_id: str | Non
     return Place(body_id, "", unit_id, "", collective_body_id).value
 
 
-def _inside(
-    places: Places, body_column: Column[str], unit_column: Column[str | None] | Column[str]
-) -> ColumnElement[bool]:
-    return or_(body_column.in_(places.body_ids), unit_column.in_(places.unit_ids))
-
-
 def _collective_place(row: CollectiveBody, body: str, unit: str) -> Place:
     kind = CollectiveKind(row.kind)
     return Place(row.body_id, body, row.unit_id, unit, row.id, row.name, kind)
+
+
+_BODY_IDS = bindparam("body_ids", expanding=True, type_=Id)
+_UNIT_IDS = bindparam("unit_ids", expanding=True, type_=Id)
+
+_COLLECTIVE = (
+    select(
+        CollectiveBody.body_id, Body.name, CollectiveBody.unit_id, func.coalesce(Unit.name, ""),
+        CollectiveBody.id, CollectiveBody.name, CollectiveBody.kind,
+    )
+    .join(Body, Body.id == CollectiveBody.body_id)
+    .outerjoin(Unit, Unit.id == CollectiveBody.unit_id)
+    .where(
+        or_(CollectiveBody.body_id.in_(_BODY_IDS), CollectiveBody.unit_id.in_(_UNIT_IDS)),
+        CollectiveBody.is_active,
+        Unit.is_active.is_not(False),
+    )
+    .order_by(Body.name_key, CollectiveBody.name_key)
+    .limit(MAX_OFFERED)
+)  # fmt: skip
+_BODIES = (
+    select(Body.id, Body.name).where(Body.id.in_(_BODY_IDS), Body.is_active).order_by(Body.name_key)
+)
+_UNITS = (
+    select(Unit.body_id, Body.name, Unit.id, Unit.name)
+    .join(Body, Body.id == Unit.body_id)
+    .where(or_(Unit.body_id.in_(_BODY_IDS), Unit.id.in_(_UNIT_IDS)), Unit.is_active)
+    .order_by(Body.name_key, Unit.name_key)
+    .limit(MAX_OFFERED)
+)

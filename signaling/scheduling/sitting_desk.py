@@ -29,6 +29,7 @@ from signaling.scheduling.places import Place
 from signaling.scheduling.sitting_changes import Seen, SittingChanges
 from signaling.scheduling.sitting_form import AgendaLine, parse_number, write_agenda
 from signaling.scheduling.sitting_lists import phase_of
+from signaling.scheduling.sitting_names import SittingNames, names_of
 from signaling.scheduling.sitting_pages import form_of_sitting
 from signaling.scheduling.sitting_templates import TooManyTemplates, create_template
 from signaling.scheduling.sittings import (
@@ -41,7 +42,7 @@ from signaling.scheduling.sittings import (
     times_of,
 )
 from signaling.scheduling.windows import entry_window
-from signaling.storage.models import AgendaItem, Body, CollectiveBody, Person, Sitting, Unit
+from signaling.storage.models import AgendaItem, Sitting
 
 DONE = frozenset({"created", "series", "changed", "cancelled", "extended", "ended", "agenda",
                   "template"})  # fmt: skip
@@ -211,29 +212,15 @@ def _seen(request: web.Request, form: Mapping[str, str]) -> Seen:
 class SittingView:
     """What the page of a sitting tells beside its fields."""
 
-    body_name: str
-    unit_name: str
-    collective_body_name: str
-    organiser_name: str
+    names: SittingNames
     agenda: Sequence[AgendaItem]
     series: int
     """Planned sittings of its series that follow."""
 
 
 async def _read_view(session: AsyncSession, sitting: Sitting) -> SittingView:
-    body = await session.get_one(Body, sitting.body_id)
-    organiser = await session.get_one(Person, sitting.organiser_id)
-    unit = await session.get(Unit, sitting.unit_id) if sitting.unit_id else None
-    collective = (
-        await session.get(CollectiveBody, sitting.collective_body_id)
-        if sitting.collective_body_id
-        else None
-    )
     return SittingView(
-        body_name=body.name,
-        unit_name=unit.name if unit is not None else "",
-        collective_body_name=collective.name if collective is not None else "",
-        organiser_name=organiser.full_name,
+        names=await names_of(session, sitting),
         agenda=await list_agenda(session, sitting.id),
         series=await count_rest_of_series(session, sitting),
     )

@@ -5,20 +5,22 @@ Each query walks `ix_sittings_body`; tests hold that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, Subquery, select, true, tuple_, union_all
+from sqlalchemy import Select, Subquery, bindparam, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.paging import Cursor
 from signaling.scheduling.sittings import LONGEST
 from signaling.scheduling.values import SittingKind, SittingState
 from signaling.scheduling.windows import GRACE, SittingTimes, room_window
-from signaling.storage.models import Body, CollectiveBody, Sitting, Unit
+from signaling.storage.models import Body, CollectiveBody, Sitting, Unit, UtcDateTime
+from signaling.storage.models.base import Id
 
 MAX_SHOWN = 2000
 """LIMIT: sittings in one month of one calendar."""
@@ -88,22 +90,12 @@ async def list_between(
 ) -> Sequence[SittingRow]:  # fmt: skip
     """Return sittings that start from `first` to before `end`, in order from behind `after`;
     cancelled ones not."""
-    query = (
-        _rows()
-        .where(
-            Sitting.body_id.in_(_bounded(body_ids)),
-            Sitting.starts_at >= first,
-            Sitting.starts_at < end,
-            Sitting.state != SittingState.CANCELLED,
-        )
-        .order_by(Sitting.starts_at, Sitting.id)
-        .limit(limit)
-    )
+    values: dict[str, Any] = {
+        "bodies": _bounded(body_ids), "first": first, "end": end, "limit": limit,
+    }  # fmt: skip
     if after is not None:
-        # The first condition is what the index begins with; the second is within one moment.
-        position = tuple_(Sitting.starts_at, Sitting.id)
-        query = query.where(Sitting.starts_at >= after[0], position > after)
-    return await _read(session, query)
+        values |= {"after_at": after[0], "after_id": after[1]}
+    return await _read(session, _between_query(after is not None), values)
 
 
 async def list_page(
@@ -114,36 +106,67 @@ async def list_page(
     bodies = _bounded(body_ids)
     if not bodies:
         return []
+    values: dict[str, Any] = {f"body_{number}": body for number, body in enumerate(bodies)}
+    values |= {"over": now - GRACE, "limit": limit}
+    if when is When.UPCOMING:
+        values["since"] = now - LONGEST - GRACE
+    if after is not None:
+        values |= {"after_at": after[0], "after_id": after[1]}
+    return await _read(session, _page_query(len(bodies), when, after is not None), values)
+
+
+# Queries are built once for each of their shapes: what is built anew each time costs more than the
+# database's answer.
+
+
+@functools.cache
+def _between_query(is_after: bool) -> Select[*tuple[Any, ...]]:
+    query = (
+        _rows()
+        .where(
+            Sitting.body_id.in_(bindparam("bodies", expanding=True)),
+            Sitting.starts_at >= bindparam("first"),
+            Sitting.starts_at < bindparam("end"),
+            Sitting.state != SittingState.CANCELLED,
+        )
+        .order_by(Sitting.starts_at, Sitting.id)
+        .limit(bindparam("limit"))
+    )
+    if is_after:
+        # The first condition is what the index begins with; the second is within one moment.
+        query = query.where(Sitting.starts_at >= bindparam("after_at"), _POSITION > _AFTER)
+    return query
+
+
+@functools.cache
+def _page_query(bodies: int, when: When, is_after: bool) -> Select[*tuple[Any, ...]]:
     # A page of each body, from its own stretch of the index; the page of all is among them.
     pages = union_all(
-        *(select(_page_of_body(body_id, when, now, after, limit)) for body_id in bodies)
+        *(select(_page_of_body(f"body_{each}", when, is_after)) for each in range(bodies))
     ).subquery()
     query = _rows().join(pages, pages.c.id == Sitting.id)
     if when is When.UPCOMING:
         query = query.order_by(Sitting.starts_at, Sitting.id)
     else:
         query = query.order_by(Sitting.starts_at.desc(), Sitting.id.desc())
-    return await _read(session, query.limit(limit))
+    return query.limit(bindparam("limit"))
 
 
-def _page_of_body(
-    body_id: str, when: When, now: datetime, after: Cursor | None, limit: int
-) -> Subquery:
-    query = select(Sitting.id).where(Sitting.body_id == body_id)
-    position = tuple_(Sitting.starts_at, Sitting.id)
+def _page_of_body(body: str, when: When, is_after: bool) -> Subquery:
+    query = select(Sitting.id).where(Sitting.body_id == bindparam(body))
     if when is When.UPCOMING:
         query = query.where(
-            Sitting.starts_at > now - LONGEST - GRACE,
-            Sitting.ends_at > now - GRACE,
+            Sitting.starts_at > bindparam("since"),
+            Sitting.ends_at > bindparam("over"),
             # Not `== PLANNED`: SQLite would rather walk the planned ones of all bodies.
             Sitting.state.not_in((SittingState.ENDED, SittingState.CANCELLED)),
         ).order_by(Sitting.starts_at, Sitting.id)
-        beyond = position > after if after is not None else true()
     else:
-        is_over = (Sitting.ends_at <= now - GRACE) | (Sitting.state != SittingState.PLANNED)
+        is_over = (Sitting.ends_at <= bindparam("over")) | (Sitting.state != SittingState.PLANNED)
         query = query.where(is_over).order_by(Sitting.starts_at.desc(), Sitting.id.desc())
-        beyond = position < after if after is not None else true()
-    return query.where(beyond).limit(limit).subquery()
+    if is_after:
+        query = query.where(_POSITION > _AFTER if when is When.UPCOMING else _POSITION < _AFTER)
+    return query.limit(bindparam("limit")).subquery()
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -160,8 +183,10 @@ def _rows() -> Select[*tuple[Any, ...]]:
     )  # fmt: skip
 
 
-async def _read(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Sequence[SittingRow]:
-    return [_row(*row) for row in await session.execute(query)]
+async def _read(
+    session: AsyncSession, query: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+) -> Sequence[SittingRow]:
+    return [_row(*row) for row in await session.execute(query, values)]
 
 
 def _row(*columns: Any) -> SittingRow:
@@ -170,6 +195,10 @@ def _row(*columns: Any) -> SittingRow:
     names = (unit_name or "", collective_body_name or "")
     values = (row_id, title, SittingKind(kind), mode, SittingState(state), *plain, *names)
     return SittingRow(*values)
+
+
+_POSITION = tuple_(Sitting.starts_at, Sitting.id)
+_AFTER = tuple_(bindparam("after_at", type_=UtcDateTime), bindparam("after_id", type_=Id))
 
 
 def _bounded(body_ids: Collection[str]) -> list[str]:

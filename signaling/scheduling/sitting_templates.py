@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.accounts.bodies import parse_name
@@ -24,19 +24,13 @@ class TooManyTemplates(Exception):
 
 async def list_templates(session: AsyncSession, places: Places) -> Sequence[SittingTemplate]:
     """Return the templates of these places, by name."""
-    rows = await session.scalars(
-        select(SittingTemplate)
-        .where(
-            SittingTemplate.body_id.in_(places.home_ids),
-            or_(
-                SittingTemplate.body_id.in_(places.body_ids),
-                SittingTemplate.unit_id.in_(places.unit_ids),
-            ),
-        )
-        .order_by(SittingTemplate.name, SittingTemplate.id)
-        .limit(MAX_TEMPLATES)
-    )
-    return list(rows)
+    if not places:
+        return []
+    values = {
+        "home_ids": sorted(places.home_ids), "body_ids": sorted(places.body_ids),
+        "unit_ids": sorted(places.unit_ids),
+    }  # fmt: skip
+    return list(await session.scalars(_OF_PLACES, values))
 
 
 async def create_template(
@@ -68,3 +62,17 @@ async def create_template(
 def template_target(template: SittingTemplate) -> Target:
     """Return a template as the table of rights sees it."""
     return Target(template.body_id, template.unit_id, template.owner_id)
+
+
+_OF_PLACES = (
+    select(SittingTemplate)
+    .where(
+        SittingTemplate.body_id.in_(bindparam("home_ids", expanding=True)),
+        or_(
+            SittingTemplate.body_id.in_(bindparam("body_ids", expanding=True)),
+            SittingTemplate.unit_id.in_(bindparam("unit_ids", expanding=True)),
+        ),
+    )
+    .order_by(SittingTemplate.name, SittingTemplate.id)
+    .limit(MAX_TEMPLATES)
+)

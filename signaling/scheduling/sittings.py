@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -333,7 +333,10 @@ AUDIT_ACTIONS = {
 
 async def get_sitting(session: AsyncSession, sitting_id: str) -> Sitting | None:
     """Return a sitting by what was typed as its id."""
-    return await session.get(Sitting, sitting_id) if is_id(sitting_id) else None
+    if not is_id(sitting_id):
+        return None
+    found: Sitting | None = await session.scalar(_ONE, {"sitting_id": sitting_id})
+    return found
 
 
 def times_of(sitting: Sitting) -> SittingTimes:
@@ -464,3 +467,6 @@ async def _refuse_overlap(session: AsyncSession, sitting: Sitting) -> None:
     other = found.first()
     if other is not None:
         raise Overlap(OtherSitting(*other), sitting.starts_at)
+
+
+_ONE = select(Sitting).where(Sitting.id == bindparam("sitting_id"))

@@ -101,7 +101,7 @@ async def test_every_list_has_its_index(database: Database) -> None:
     capacity = Capacity(CapacityConfig())
     places = Places(frozenset(BODIES[:2]), frozenset(BODIES[2:4]), frozenset(BODIES[:4]))
     span = Span(QUARTER, QUARTER + 96)
-    async with database.read() as session:
+    async with database.write() as session:
         person = await session.get_one(Person, "p" * 32)
         cases: dict[str, tuple[Callable[[], Awaitable[object]], str]] = {
             "calendar": (
