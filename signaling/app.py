@@ -266,6 +266,7 @@ def _make_calls(parts: AppParts) -> KepCalls | None:
     return KepCalls(
         directory.rooms, parts.clock, directory.post,
         allows_unencrypted=parts.keps.allows_unencrypted,
+        weak_network_s=parts.keps.weak_network_s,
     )  # fmt: skip
 
 

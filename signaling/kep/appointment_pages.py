@@ -28,6 +28,8 @@ from signaling.rendering import language_of
 from signaling.storage.models import Appointment, AppointmentGuest
 
 MAX_KEY_LENGTH = 64
+BEFORE_CALL = frozenset({AppointmentState.BOOKED, AppointmentState.WAITING})
+"""In these a citizen is offered another time; who waits too long may want one."""
 DONE = frozenset({"booked", "moved", "cancelled"})
 
 
@@ -227,8 +229,8 @@ class AppointmentPages:
 
     def _is_ahead(self, appointment: Appointment) -> bool:
         """Return whether it can still be moved or cancelled by the citizen."""
-        is_booked = appointment.state == AppointmentState.BOOKED
-        return is_booked and appointment.starts_at > self._accounts.now()
+        is_before = AppointmentState(appointment.state) in BEFORE_CALL
+        return is_before and appointment.starts_at > self._accounts.now()
 
 
 async def _guest_of(

@@ -10,6 +10,7 @@ R79): the server honours "sound only" after that, and not before.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,12 +18,14 @@ import msgspec
 
 from sfu.values import Encryption, ParticipantInfo, Role, TrackSource
 from signaling.clock import Instant
+from signaling.kep.config import KepConfig
 from signaling.kep.values import AppointmentState
 
 WEAK_SCORE = 1
 """Connection quality (0 to 5) at which picture costs more than it shows."""
-WEAK_FOR_S = 8.0
-"""How long it must last: a dip is no reason to lose the picture."""
+LATE_S = 2.0
+"""A step down that comes so late was not waited for but slept through: this process, or its machine,
+stood still. What was told before says nothing of the network then, and the time begins anew."""
 QUIET_AFTER_RETURN_S = 60.0
 """Who has just asked for the picture again is not overruled at once."""
 CAMERA_ROLES = frozenset({Role.CITIZEN, Role.EMPLOYEE})
@@ -35,6 +38,8 @@ class Cause(StrEnum):
     CITIZEN = "citizen"
     EMPLOYEE = "employee"
     WEAK_NETWORK = "weak_network"
+    UNKNOWN = "unknown"
+    """It was so before this process began, and the reason could not be stored."""
 
 
 class Refusal(StrEnum):
@@ -98,7 +103,14 @@ class Announce:
     view: CallView
 
 
-Output = SetCamera | Announce
+@dataclass(frozen=True)
+class NoteSoundOnly:
+    """Keep beyond this process why there is sound only; None: there is picture."""
+
+    cause: Cause | None
+
+
+Output = SetCamera | Announce | NoteSoundOnly
 
 
 @dataclass
@@ -106,8 +118,12 @@ class KepCall:
     """State of one running call."""
 
     phase: AppointmentState
+    weak_for_s: float = KepConfig.weak_network_s
+    """How long the citizen's network must be too weak before the picture goes; 0: it never does."""
     people: dict[str, ParticipantInfo] = field(default_factory=dict)
     sound_only: Cause | None = None
+    noted: Cause | None = None
+    """What was to be kept last."""
     wants_sharp_picture: bool = False
     told: CallView | None = None
     weak_since_s: float | None = None
@@ -129,6 +145,20 @@ class KepCall:
             wants_sharp_picture=self.wants_sharp_picture,
             citizen_camera=citizen is not None and _camera_flows(citizen),
         )
+
+    def take_up(self, people: Iterable[ParticipantInfo], noted: Cause | None) -> list[Output]:
+        """Go on with a call that ran before this process began.
+
+        `noted` is the reason that was kept. Whether there is sound only, the cameras tell: a wish
+        may have been kept and not carried out. With nobody there, what was kept holds.
+        """
+        self.people = {info.participant: info for info in people}
+        self.noted = noted
+        cameras = [each.grants.camera for each in self.people.values() if each.role in CAMERA_ROLES]
+        is_sound_only = not all(cameras) if cameras else noted is not None
+        if self.is_identified and is_sound_only:
+            self.sound_only = noted or Cause.UNKNOWN
+        return [*self._settle_cameras(), *self._tell()]
 
     # ---- from the room
 
@@ -160,12 +190,17 @@ class KepCall:
         """Return the monotonic time at which `handle_timeout` is due."""
         if self.weak_since_s is None or self.sound_only is not None or not self.is_identified:
             return None
-        return max(self.weak_since_s + WEAK_FOR_S, self.quiet_until_s)
+        if not self.weak_for_s:
+            return None
+        return max(self.weak_since_s + self.weak_for_s, self.quiet_until_s)
 
     def handle_timeout(self, now: Instant) -> list[Output]:
         """Step down to sound when the citizen's network has been too weak for too long."""
         due_s = self.next_timeout()
         if due_s is None or now.monotonic_s < due_s:
+            return []
+        if now.monotonic_s > due_s + LATE_S:
+            self.weak_since_s = now.monotonic_s
             return []
         self.weak_since_s = None
         self.sound_only = Cause.WEAK_NETWORK
@@ -254,10 +289,14 @@ class KepCall:
         return outputs
 
     def _tell(self) -> list[Output]:
-        if self.view == self.told:
-            return []
-        self.told = self.view
-        return [Announce(self.view)]
+        outputs: list[Output] = []
+        if self.sound_only is not self.noted:
+            self.noted = self.sound_only
+            outputs.append(NoteSoundOnly(self.sound_only))
+        if self.view != self.told:
+            self.told = self.view
+            outputs.append(Announce(self.view))
+        return outputs
 
 
 def _camera_flows(info: ParticipantInfo) -> bool:

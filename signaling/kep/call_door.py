@@ -22,7 +22,8 @@ from signaling.clock import Clock
 from signaling.door.doors import Doors
 from signaling.door.values import Caller, Outcome
 from signaling.errors import ErrorCode, RequestError
-from signaling.kep.call_records import CallRecords
+from signaling.kep.call import Cause
+from signaling.kep.call_records import CallRecords, note_sound_only, sound_only_of
 from signaling.kep.calls import KepCalls
 from signaling.kep.entry import window_of
 from signaling.kep.queue import IN_CALL
@@ -153,17 +154,34 @@ class CallRooms:
         """By room."""
         self._taking: set[asyncio.Task[None]] = set()
         parts.rooms.observe(self)
+        parts.calls.note_sound_only = self._note_sound_only
 
-    def ensure(self, appointment: Appointment) -> AppointmentJournal:
-        """Let the appointment have a door, if it has none; take over a room that ran before us."""
-        opened = self._open.get(appointment.room)
-        if opened is None:
-            journal = AppointmentJournal(self._parts, appointment)
-            opened = self._open[appointment.room] = OpenAppointment(appointment.id, journal)
-            description = RoomDescription(appointment.room, RoomClass.KEP, ROOM_TITLE)
-            self._parts.doors.open(description, journal)
-            self._parts.calls.begin(appointment)
-        return opened.journal
+    async def ensure(self, appointment: Appointment) -> AppointmentJournal:
+        """Let the appointment have a door, if it has none; take over a room that ran before us.
+
+        Raises:
+            StorageUnavailable: it has none, and what is known of its call cannot be read.
+        """
+        if appointment.room not in self._open:
+            async with self._parts.database.read() as session:
+                causes = await sound_only_of(session, [appointment.id])
+            self._ensure(appointment, causes.get(appointment.id))
+        return self._open[appointment.room].journal
+
+    def _ensure(self, appointment: Appointment, noted: Cause | None) -> None:
+        if appointment.room in self._open:
+            return
+        journal = AppointmentJournal(self._parts, appointment)
+        self._open[appointment.room] = OpenAppointment(appointment.id, journal)
+        description = RoomDescription(appointment.room, RoomClass.KEP, ROOM_TITLE)
+        self._parts.doors.open(description, journal)
+        self._parts.calls.begin(appointment, noted)
+
+    def _note_sound_only(self, appointment_id: str, cause: Cause | None) -> None:
+        async def write(session: AsyncSession) -> None:
+            await note_sound_only(session, appointment_id, cause)
+
+        self._parts.records.put(write)
 
     async def run(self) -> None:
         """Read and close, for ever."""
@@ -189,17 +207,20 @@ class CallRooms:
             found = list(
                 await session.scalars(select(Appointment).where(Appointment.room.in_(rooms)))
             )
+            new = [each.id for each in found if each.room not in self._open]
+            causes = await sound_only_of(session, new) if new else {}
         for appointment in found:
-            self.ensure(appointment)
+            self._ensure(appointment, causes.get(appointment.id))
             self._handle(appointment)
 
-    def take_in(self, appointment: Appointment, person_id: str) -> None:
+    async def take_in(self, appointment: Appointment, person_id: str) -> None:
         """The employee takes the next: who waits enters once the employee is in the room.
 
         Raises:
             WrongState: a colleague has taken it.
+            StorageUnavailable: as `ensure`.
         """
-        journal, room = self.ensure(appointment), appointment.room
+        journal, room = await self.ensure(appointment), appointment.room
         subject = room_scoped_subject(room, person_id)
         opened, now_s = self._open[room], self._parts.clock().monotonic_s
         serving = self._employees_in(room)

@@ -129,7 +129,7 @@ class CallPages:
             display_name=found.display_name, role=found.role, window=found.window,
             is_known=True, enters_at_once=found.enters_at_once,
         )  # fmt: skip
-        journal = self._call.rooms.ensure(found.appointment)
+        journal = await self._call.rooms.ensure(found.appointment)
         journal.note_person(caller.subject, found.person_id)
         try:
             ticket = self._call.doors.give_ticket(caller)

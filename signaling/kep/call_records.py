@@ -6,19 +6,22 @@ raises `WrongState` and writes nothing; of two at once the second fails (version
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.audit.trail import AuditAction, AuditEntry, AuditTrail
+from signaling.kep.call import Cause
 from signaling.kep.outcome import AbortReason, Outcome
 from signaling.kep.states import move
 from signaling.kep.values import AppointmentState
 from signaling.storage.models import Appointment, KepCallRecord
 
 _S = AppointmentState
+Causes = Mapping[str, Cause]
+"""By appointment."""
 
 
 async def find_by_room(session: AsyncSession, room: str) -> Appointment | None:
@@ -27,6 +30,25 @@ async def find_by_room(session: AsyncSession, room: str) -> Appointment | None:
         select(Appointment).where(Appointment.room == room)
     )
     return found
+
+
+async def sound_only_of(session: AsyncSession, appointment_ids: Collection[str]) -> Causes:
+    """Return by appointment why there is sound only, where there is."""
+    rows = await session.execute(
+        select(KepCallRecord.appointment_id, KepCallRecord.sound_only).where(
+            KepCallRecord.appointment_id.in_(appointment_ids), KepCallRecord.sound_only != ""
+        )
+    )
+    return {appointment_id: Cause(code) for appointment_id, code in rows}
+
+
+async def note_sound_only(session: AsyncSession, appointment_id: str, cause: Cause | None) -> None:
+    """Keep why there is sound only. Beside the row's version: it competes with no form."""
+    await session.execute(
+        update(KepCallRecord)
+        .where(KepCallRecord.appointment_id == appointment_id)
+        .values(sound_only=cause.value if cause is not None else "")
+    )
 
 
 async def record_of(session: AsyncSession, appointment_id: str) -> KepCallRecord:

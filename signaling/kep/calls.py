@@ -21,6 +21,7 @@ from signaling.kep.call import (
     CallRefused,
     Cause,
     KepCall,
+    NoteSoundOnly,
     Output,
     Refusal,
     SetCamera,
@@ -31,6 +32,13 @@ from signaling.rooms import RoomTable
 from signaling.storage.models import Appointment
 
 IDLE_S = 3600.0
+
+NoteCause = Callable[[str, Cause | None], None]
+"""Called with the appointment's id."""
+
+
+def _keep_nowhere(appointment_id: str, cause: Cause | None) -> None:
+    """Of tests that have no database."""
 
 
 @dataclass
@@ -46,31 +54,30 @@ class KepCalls:
 
     def __init__(
         self, rooms: RoomTable, clock: Clock, post: Callable[[rpc.Request], None], *,
-        allows_unencrypted: bool,
+        allows_unencrypted: bool, weak_network_s: float,
     ) -> None:  # fmt: skip
         self._rooms = rooms
         self._clock = clock
         self._post = post
         self._allows_unencrypted = allows_unencrypted
+        self._weak_network_s = weak_network_s
+        self.note_sound_only: NoteCause = _keep_nowhere
+        """Keeps why there is sound only, for the next process; returns at once."""
         self._running: dict[str, RunningCall] = {}
         """By room."""
         self._changed = asyncio.Event()
         rooms.observe(self)
 
-    def begin(self, appointment: Appointment) -> None:
-        """Watch the appointment's room from now on; a room that runs already is taken up."""
+    def begin(self, appointment: Appointment, noted: Cause | None) -> None:
+        """Watch the appointment's room from now on; a room that runs already is taken up. `noted`:
+        what was kept by `note_sound_only`."""
         if appointment.room in self._running:
             return
-        call = KepCall(AppointmentState(appointment.state))
+        call = KepCall(AppointmentState(appointment.state), self._weak_network_s)
         self._running[appointment.room] = RunningCall(appointment.id, call)
         entry = self._rooms.entry(appointment.room)
         people = list(entry.roster.values()) if entry is not None else []
-        if call.is_identified and any(
-            each.role is Role.CITIZEN and not each.grants.camera for each in people
-        ):
-            call.sound_only = Cause.CITIZEN  # it was before this process began; why, nobody knows
-        for info in people:
-            self._apply(appointment.room, call.handle_participant(info))
+        self._apply(appointment.room, call.take_up(people, noted))
 
     def end(self, room: str) -> None:
         """The room is closed for good."""
@@ -194,6 +201,8 @@ class KepCalls:
             match output:
                 case SetCamera(participant, is_allowed):
                     self._set_camera(room, participant, is_allowed)
+                case NoteSoundOnly(cause) if room in self._running:
+                    self.note_sound_only(self._running[room].appointment_id, cause)
                 case Announce(view) if self._rooms.entry(room) is not None:
                     self._rooms.broadcast(room, CallState(call=view))
         self._changed.set()

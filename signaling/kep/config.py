@@ -44,6 +44,9 @@ class KepConfig:
     """How long before the start the waiting room opens."""
     late_minutes: int = 10
     """How long after the start a citizen who has not come is waited for."""
+    weak_network_s: float = 8.0
+    """How long a citizen's network must be too weak before a call goes on with sound only by
+    itself, 4 to 3600; a dip is no reason to lose the picture. 0: it never does."""
     max_open_per_person: int = 5
     """Appointments that one person can have ahead."""
     allow_unencrypted_browsers: bool = False
@@ -71,6 +74,10 @@ def kep_problems(config: KepConfig) -> list[str]:
         value = getattr(config, key)
         if not 0 <= value <= 24 * 60:
             problems.append(f"kep.{key} = {value}: use 0 to 1440")
+    if config.weak_network_s and not 4 <= config.weak_network_s <= 3600:
+        problems.append(
+            f"kep.weak_network_s = {config.weak_network_s}: use 4 to 3600, or 0 for never"
+        )
     if config.max_open_per_person < 1:
         problems.append(f"kep.max_open_per_person = {config.max_open_per_person}: use 1 or more")
     problems += _centre_problems(config.centre)

@@ -87,7 +87,7 @@ class KepDeskPages:
         if AppointmentState(appointment.state) not in TAKEABLE:
             raise web.HTTPConflict(text="wrong_state")
         try:
-            self._call.rooms.take_in(appointment, visitor.actor.person_id)
+            await self._call.rooms.take_in(appointment, visitor.actor.person_id)
         except WrongState:
             raise web.HTTPConflict(text="taken") from None
         raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter#taken")

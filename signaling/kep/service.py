@@ -90,6 +90,11 @@ class KepsService:
         """Whether browsers that cannot encrypt are admitted: the operator's exception."""
         return self._config.allow_unencrypted_browsers
 
+    @property
+    def weak_network_s(self) -> float:
+        """See `KepConfig`."""
+        return self._config.weak_network_s
+
     def make_centre(self) -> Centre | None:
         """Return the interoperability centre; None: employees confirm by eye."""
         return self.accounts.make_centre(self._config.centre)

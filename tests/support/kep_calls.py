@@ -41,6 +41,11 @@ CHECKED = {
     "data_matches": "yes", "document_number": "ΑΒ123456",
 }  # fmt: skip
 """A checklist that was gone through."""
+OUTCOME = {
+    "result": "completed", "next_step": "await_result", "reference_number": "ΑΠ 42/2026",
+    "delivery": "email",
+}  # fmt: skip
+"""Of the form at the end of a call."""
 
 
 @dataclass
@@ -171,6 +176,13 @@ class Desk:
         quality = ConnectionQuality(participant=participant, score=score)
         self.worker.fake.publish(rpc.QualityChanged(room=self.room, participants=[quality]))
 
+    async def weaken(self) -> None:
+        """Let the citizen's network be too weak for as long as it takes."""
+        self.tell_quality(Role.CITIZEN, 1)
+        await asyncio.sleep(0.05)  # the event is on its way
+        self.accounts.clock.shift_s += KepConfig().weak_network_s
+        self.tell_quality(Role.CITIZEN, 1)
+
     def cameras(self) -> dict[str, bool]:
         """Return who may send a camera, at the worker."""
         room = self.worker.fake.rooms[self.room]
@@ -287,10 +299,44 @@ class InCall:
     citizen_socket: Client
     employee_socket: Client
 
+    async def confirm(self) -> None:
+        """Confirm the identity, as the employee does."""
+        assert await self.employee.ask("identity", **CHECKED) == (200, {})
+        await hear_call(self.citizen_socket, lambda view: view["phase"] == "serving")
+
+    async def conclude(self, **changes: str) -> int:
+        """Send the form of the outcome; return the status of the answer."""
+        path, visitor = f"{self.desk.desk}/outcome", self.employee.visitor
+        await visitor.get(path)
+        return (await visitor.post(path, **(OUTCOME | changes))).status
+
+
+@dataclass
+class Pair:
+    """Citizen and employee, signed in, before the call."""
+
+    desk: Desk
+    citizen: Caller
+    employee: Caller
+
+    async def begin(self) -> InCall:
+        """Bring both together by the desk's one click; cameras flow."""
+        desk = self.desk
+        door = await self.citizen.knock()
+        await desk.until_state("waiting")
+        await self.employee.take()
+        employee_socket = await self.employee.walk_in()
+        citizen_socket = await self.citizen.enter(door)
+        await desk.until_state("identifying")
+        for role in (Role.CITIZEN, Role.EMPLOYEE):
+            desk.let_flow(role)
+        await hear_call(employee_socket, lambda view: bool(view["citizen_camera"]))
+        return InCall(desk, self.citizen, self.employee, citizen_socket, employee_socket)
+
 
 @contextlib.asynccontextmanager
-async def running_call(backend: str, folder: Path) -> AsyncIterator[InCall]:
-    """Bring citizen and employee together by the desk's one click; cameras flow."""
+async def running_pair(backend: str, folder: Path) -> AsyncIterator[Pair]:
+    """Run a desk for citizen and employee of its appointment."""
     async with (
         running_desk(backend, folder) as desk,
         desk.accounts.visitor() as first,
@@ -298,17 +344,14 @@ async def running_call(backend: str, folder: Path) -> AsyncIterator[InCall]:
     ):
         await first.enter(CITIZEN, "citizen@example.gr")
         await second.enter(EMPLOYEE, "employee@example.gr")
-        citizen, employee = Caller(desk, first), Caller(desk, second)
-        door = await citizen.knock()
-        await desk.until_state("waiting")
-        await employee.take()
-        employee_socket = await employee.walk_in()
-        citizen_socket = await citizen.enter(door)
-        await desk.until_state("identifying")
-        for role in (Role.CITIZEN, Role.EMPLOYEE):
-            desk.let_flow(role)
-        await hear_call(employee_socket, lambda view: bool(view["citizen_camera"]))
-        yield InCall(desk, citizen, employee, citizen_socket, employee_socket)
+        yield Pair(desk, Caller(desk, first), Caller(desk, second))
+
+
+@contextlib.asynccontextmanager
+async def running_call(backend: str, folder: Path) -> AsyncIterator[InCall]:
+    """Run a call in which the identification has begun."""
+    async with running_pair(backend, folder) as pair:
+        yield await pair.begin()
 
 
 def at(desk: Desk, **shift: float) -> datetime:

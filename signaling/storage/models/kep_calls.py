@@ -36,6 +36,8 @@ class KepCallRecord(Base):
     reference_number: Mapped[str] = mapped_column(String(REFERENCE_LENGTH), default="")
     """Protocol number of the case (αριθμός πρωτοκόλλου)."""
     delivery: Mapped[str] = mapped_column(String(CODE_LENGTH), default="")
+    sound_only: Mapped[str] = mapped_column(String(CODE_LENGTH), default="")
+    """`Cause` of signaling.kep.call while the call goes on without picture; empty: with it."""
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -81,7 +81,7 @@
  * @typedef {object} CallView
  * @property {string} phase  State of the appointment.
  * @property {boolean} is_identified
- * @property {'citizen' | 'employee' | 'weak_network' | null} sound_only  Why there is sound only.
+ * @property {'citizen' | 'employee' | 'weak_network' | 'unknown' | null} sound_only  Why there is sound only.
  * @property {boolean} wants_sharp_picture
  * @property {boolean} citizen_camera  The citizen's picture reaches the server.
  */

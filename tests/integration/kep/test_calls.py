@@ -10,45 +10,27 @@ import pytest
 
 from sfu.values import Role
 from signaling.identity import development
-from signaling.kep.call import WEAK_FOR_S
 from signaling.kep.sample_call import CITIZEN, EMPLOYEE
-from tests.support.audit_entries import entries
 from tests.support.databases import BACKENDS
+from tests.support.kep_booking import choose_other_time, mailed
 from tests.support.kep_calls import (
     CHECKED,
     INTERPRETER,
     INTERPRETER_EMAIL,
     STRANGER,
     Caller,
-    InCall,
+    Desk,
     at,
     hear_call,
     running_call,
     running_desk,
+    running_pair,
 )
 from tests.support.signaling_server import until
 
 pytestmark = pytest.mark.asyncio
 
 RANDOM = "0" * 32
-OUTCOME = {
-    "result": "completed", "next_step": "await_result", "reference_number": "ΑΠ 42/2026",
-    "delivery": "email",
-}  # fmt: skip
-
-
-async def confirm(call: InCall) -> None:
-    """Confirm the identity, as the employee does."""
-    assert await call.employee.ask("identity", **CHECKED) == (200, {})
-    await hear_call(call.citizen_socket, lambda view: view["phase"] == "serving")
-
-
-async def conclude(call: InCall, **changes: str) -> int:
-    desk = call.desk.desk
-    await call.employee.visitor.get(f"{desk}/outcome")
-    return (await call.employee.visitor.post(f"{desk}/outcome", **(OUTCOME | changes))).status
-
-
 # ---- who may come, and when
 
 
@@ -91,14 +73,8 @@ async def test_the_employee_of_another_kep_and_the_uninvited_do_not(tmp_path: Pa
 
 
 async def test_windows_of_citizen_and_employee(tmp_path: Path) -> None:
-    async with (
-        running_desk("sqlite", tmp_path) as desk,
-        desk.accounts.visitor() as first,
-        desk.accounts.visitor() as second,
-    ):
-        await first.enter(CITIZEN, "c@example.gr")
-        await second.enter(EMPLOYEE, "e@example.gr")
-        citizen, employee = Caller(desk, first), Caller(desk, second)
+    async with running_pair("sqlite", tmp_path) as pair:
+        desk, citizen, employee = pair.desk, pair.citizen, pair.employee
         start = at(desk, minutes=20)
         await desk.change(starts_at=start, ends_at=start + timedelta(minutes=20))
         door = await citizen.knock()
@@ -122,14 +98,8 @@ async def test_windows_of_citizen_and_employee(tmp_path: Path) -> None:
 
 
 async def test_waiting_is_shown_to_the_citizen_and_on_the_desk(tmp_path: Path) -> None:
-    async with (
-        running_desk("sqlite", tmp_path) as desk,
-        desk.accounts.visitor() as first,
-        desk.accounts.visitor() as second,
-    ):
-        await first.enter(CITIZEN, "c@example.gr")
-        await second.enter(EMPLOYEE, "e@example.gr")
-        citizen, employee = Caller(desk, first), Caller(desk, second)
+    async with running_pair("sqlite", tmp_path) as pair:
+        desk, citizen, employee = pair.desk, pair.citizen, pair.employee
         page = await citizen.page()
         assert "δεν έχει συνδεθεί ακόμη" in page.text and "tel:2100000089" in page.text
         door = await citizen.knock()
@@ -162,7 +132,7 @@ async def test_whole_call_with_an_interpreter(backend: str, tmp_path: Path) -> N
         await call.employee.take()  # the same button takes in who comes later
         room = await interpreter.enter(door)
         desk.let_flow(Role.INTERPRETER)
-        await confirm(call)
+        await call.confirm()
         assert desk.cameras() == {"citizen": True, "employee": True, "interpreter": True}
 
         assert await call.citizen.ask("sound-only", wanted="yes") == (200, {})
@@ -175,7 +145,7 @@ async def test_whole_call_with_an_interpreter(backend: str, tmp_path: Path) -> N
         assert await call.employee.ask("sound-only", wanted="no") == (200, {})
         await until(lambda: all(desk.cameras().values()))
 
-        assert await conclude(call) == 200
+        assert await call.conclude() == 200
         assert await desk.state() == "concluded"
         assert await call.citizen_socket.closed() is not None
         await until(lambda: desk.room not in desk.worker.fake.rooms)
@@ -198,7 +168,7 @@ async def test_sound_only_is_refused_before_the_confirmation(tmp_path: Path) -> 
         assert (refused["type"], refused["code"]) == ("error", "camera_obligatory")
         assert (await call.employee_socket.request(**mute))["type"] == "done"
         assert call.desk.cameras() == {"citizen": True, "employee": True}
-        await confirm(call)
+        await call.confirm()
         assert (await call.citizen_socket.request(**mute))["type"] == "done"
 
 
@@ -207,7 +177,7 @@ async def test_sharp_picture_is_the_employees_to_ask(tmp_path: Path) -> None:
         assert (await call.citizen.ask("sharp-picture", wanted="yes"))[0] == 409
         assert (await call.employee.ask("sharp-picture", wanted="yes"))[0] == 200
         await hear_call(call.citizen_socket, lambda view: bool(view["wants_sharp_picture"]))
-        await confirm(call)
+        await call.confirm()
         assert not (await call.citizen.view())["wants_sharp_picture"]
 
 
@@ -245,17 +215,14 @@ async def test_centre_that_is_away_confirms_nothing(
             status, answer = await call.employee.ask("identity", **CHECKED)
         assert (status, answer["code"]) == (409, "centre_unavailable")
         assert await call.desk.state() == "identifying"
-        await confirm(call)
+        await call.confirm()
 
 
 async def test_weak_network_steps_down_to_sound(tmp_path: Path) -> None:
     async with running_call("sqlite", tmp_path) as call:
         desk = call.desk
-        await confirm(call)
-        desk.tell_quality(Role.CITIZEN, 1)
-        await asyncio.sleep(0.05)  # the event is on its way
-        desk.accounts.clock.shift_s += WEAK_FOR_S
-        desk.tell_quality(Role.CITIZEN, 1)
+        await call.confirm()
+        await desk.weaken()
         view = await hear_call(call.citizen_socket, lambda view: view["sound_only"] is not None)
         assert view["sound_only"] == "weak_network"
         await until(lambda: not any(desk.cameras().values()))
@@ -266,7 +233,7 @@ async def test_weak_network_steps_down_to_sound(tmp_path: Path) -> None:
 async def test_who_comes_back_during_sound_only_gets_no_camera(tmp_path: Path) -> None:
     async with running_call("sqlite", tmp_path) as call:
         desk = call.desk
-        await confirm(call)
+        await call.confirm()
         await call.employee.ask("sound-only", wanted="yes")
         await until(lambda: not any(desk.cameras().values()))
         await call.citizen_socket.request(type="leave")
@@ -279,13 +246,13 @@ async def test_who_comes_back_during_sound_only_gets_no_camera(tmp_path: Path) -
 
 async def test_mistakes_in_the_outcome_are_shown(tmp_path: Path) -> None:
     async with running_call("sqlite", tmp_path) as call:
-        assert await conclude(call) == 409  # not identified
+        assert await call.conclude() == 409  # not identified
         page = await call.employee.visitor.get(call.desk.desk + "/outcome")
         assert "αφού επιβεβαιωθεί η ταυτότητα" in page.text
-        await confirm(call)
-        assert await conclude(call, reference_number="") == 422
-        assert await conclude(call, reference_number="<b>") == 422
-        assert await conclude(call, delivery="pigeon") == 422
+        await call.confirm()
+        assert await call.conclude(reference_number="") == 422
+        assert await call.conclude(reference_number="<b>") == 422
+        assert await call.conclude(delivery="pigeon") == 422
         assert await call.desk.state() == "serving"
         assert (await call.employee.visitor.get(call.desk.desk + "/form")).status == 404
 
@@ -294,20 +261,15 @@ async def test_mistakes_in_the_outcome_are_shown(tmp_path: Path) -> None:
 
 
 async def test_absent_citizen_may_still_come_late(tmp_path: Path) -> None:
-    async with (
-        running_desk("sqlite", tmp_path) as desk,
-        desk.accounts.visitor() as first,
-        desk.accounts.visitor() as second,
-    ):
-        await first.enter(CITIZEN, "c@example.gr")
-        await second.enter(EMPLOYEE, "e@example.gr")
+    async with running_pair("sqlite", tmp_path) as pair:
+        desk, visitor = pair.desk, pair.employee.visitor
         desk.accounts.clock.shift_s += 600
-        await second.get("/kep/desk")
-        assert (await second.post(desk.desk + "/absent")).path == "/kep/desk"
+        await visitor.get("/kep/desk")
+        assert (await visitor.post(desk.desk + "/absent")).path == "/kep/desk"
         assert await desk.state() == "absent"
-        await second.get("/kep/desk")
-        assert (await second.post(desk.desk + "/absent")).status == 409
-        await Caller(desk, first).knock()
+        await visitor.get("/kep/desk")
+        assert (await visitor.post(desk.desk + "/absent")).status == 409
+        await pair.citizen.knock()
         await desk.until_state("waiting")
         assert await desk.audited() == ["note_absent"]
 
@@ -325,31 +287,60 @@ async def test_broken_off_call_is_closed_with_its_reason(tmp_path: Path) -> None
         assert (await call.employee.ask("abort", reason="camera_failed"))[0] == 409
 
 
-async def test_rescheduled_appointment_ends_its_call(tmp_path: Path) -> None:
-    async with running_call("sqlite", tmp_path) as call:
-        await call.desk.change(state="rescheduled")
-        await call.citizen_socket.closed()
+async def test_appointment_moved_by_the_mailed_link_ends_its_call(tmp_path: Path) -> None:
+    async with running_pair("sqlite", tmp_path) as pair:
+        desk, citizen = pair.desk, pair.citizen.visitor
+        await desk.change(created_at=at(desk, days=-3))
+        await desk.accounts.keps.remind()
+        path = (await citizen.get(await mailed(citizen))).path
+        assert path == f"/kep/appointments/{desk.appointment_id}"
+        fields = await choose_other_time(citizen, path)  # and left open in another window
+        token = citizen.csrf
+        call = await pair.begin()
+
+        moved = await citizen.post(path + "/reschedule", csrf=token, **fields)
+        assert moved.status == 200 and "άλλαξε ώρα" in moved.text and moved.path != path
+        for socket in (call.citizen_socket, call.employee_socket):
+            await socket.closed()
+            assert socket.heard[-1]["reason"] == "ended"
+        assert await desk.state() == "rescheduled"
         assert (await call.citizen.ticket())[0] == 409
-        await until(lambda: call.desk.room not in call.desk.worker.fake.rooms)
+        await until(lambda: desk.room not in desk.worker.fake.rooms)
+        new = Desk(desk.accounts, desk.worker, moved.path.rpartition("/")[2])
+        assert await new.state() == "booked"
+        assert (await Caller(new, citizen).page()).status == 200
+
+
+async def test_who_waits_may_move_or_cancel_and_who_is_in_the_call_is_not_offered_it(
+    tmp_path: Path,
+) -> None:
+    async with running_pair("sqlite", tmp_path) as pair:
+        path = f"/kep/appointments/{pair.desk.appointment_id}"
+        call = await pair.begin()
+        for what in ("/reschedule", "/cancel"):
+            assert (await pair.citizen.visitor.get(path + what)).status == 409
+        await call.citizen_socket.request(type="ping")
+    async with running_pair("sqlite", tmp_path / "other") as pair:
+        path = f"/kep/appointments/{pair.desk.appointment_id}"
+        door = await pair.citizen.knock()
+        await pair.desk.until_state("waiting")
+        await choose_other_time(pair.citizen.visitor, path)
+        await pair.citizen.visitor.get(path + "/cancel")
+        cancelled = await pair.citizen.visitor.post(path + "/cancel")
+        assert "ακυρώθηκε" in cancelled.text
+        assert (await door.hear("dismissed"))["outcome"] == "ended"
 
 
 # ---- at once
 
 
 async def test_of_two_who_take_the_same_citizen_one_is_refused(tmp_path: Path) -> None:
-    async with (
-        running_desk("sqlite", tmp_path) as desk,
-        desk.accounts.visitor() as first,
-        desk.accounts.visitor() as second,
-        desk.accounts.visitor() as third,
-    ):
-        await first.enter(CITIZEN, "c@example.gr")
-        await second.enter(EMPLOYEE, "e@example.gr")
+    async with running_pair("sqlite", tmp_path) as pair, pair.desk.accounts.visitor() as third:
+        desk, citizen = pair.desk, pair.citizen
         await desk.add_colleague(third)
-        citizen = Caller(desk, first)
         door = await citizen.knock()
         await desk.until_state("waiting")
-        callers = [Caller(desk, each) for each in (second, third)]
+        callers = [pair.employee, Caller(desk, third)]
         shown = await asyncio.gather(*(each.take() for each in callers))
         assert sorted(each.status for each in shown) == [200, 409]
         winner = next(
@@ -386,39 +377,6 @@ async def test_confirming_and_breaking_off_at_once(backend: str, tmp_path: Path)
 # ---- restarts, failures, records
 
 
-async def test_restarted_control_plane_takes_the_call_up(tmp_path: Path) -> None:
-    async with running_call("sqlite", tmp_path) as call:
-        await confirm(call)
-        await call.employee.ask("sound-only", wanted="yes")
-        await until(lambda: not any(call.desk.cameras().values()))
-        resume = call.employee_socket.resume_message()
-        citizen_resume = call.citizen_socket.resume_message()
-        before = call.desk
-        jars = [each.visitor.http.cookie_jar for each in (call.citizen, call.employee)]
-    before.worker.fake.disconnect()
-    async with (
-        running_desk("sqlite", tmp_path, worker=before.worker) as desk,
-        desk.accounts.visitor() as first,
-        desk.accounts.visitor() as second,
-    ):
-        desk.appointment_id, desk.room = before.appointment_id, before.room
-        for visitor, jar in zip((first, second), jars, strict=True):
-            visitor.http.cookie_jar.update_cookies({each.key: each for each in jar})
-        citizen, employee = Caller(desk, first), Caller(desk, second)
-        for caller, message in ((employee, resume), (citizen, citizen_resume)):
-            joined = await (await caller.socket("/ws")).request(**message)
-            assert joined["type"] == "joined" and joined["resumed"] is True
-        async with asyncio.timeout(10):
-            while (await citizen.visitor.get(desk.api + "/call")).status != 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
-        view = await citizen.view()
-        assert (view["phase"], view["is_identified"]) == ("serving", True)
-        assert view["sound_only"] == "citizen"  # why, nobody knows any more
-        assert not any(desk.cameras().values())
-        assert (await citizen.ask("sound-only", wanted="no"))[0] == 200
-        await until(lambda: all(desk.cameras().values()))
-
-
 async def test_without_the_database_the_call_goes_on_in_its_phase(tmp_path: Path) -> None:
     async with running_call("sqlite", tmp_path) as call:
         assert (await call.employee.ask("sharp-picture", wanted="no"))[0] == 200
@@ -430,39 +388,4 @@ async def test_without_the_database_the_call_goes_on_in_its_phase(tmp_path: Path
         assert said["type"] == "done"
         call.desk.database.is_migrated = True
         assert (await call.employee.view())["phase"] == "identifying"
-        await confirm(call)
-
-
-async def test_every_change_is_in_the_trail_and_in_the_chain(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for logger in ("signaling", "sfu"):
-        caplog.set_level("DEBUG", logger=logger)
-    async with running_call("sqlite", tmp_path) as call:
-        wrong = {**CHECKED, "document_number": "ΧΧ 99887"}
-        await call.employee.ask("identity", **wrong)
-        await confirm(call)
-        await conclude(call)
-        assert await call.desk.audited() == [
-            "begin_call", "ask_centre", "ask_centre", "confirm_identity", "conclude_call",
-        ]  # fmt: skip
-        await call.citizen_socket.closed()
-        appointment = await call.desk.appointment()
-        chain = tmp_path / "data" / "audit.log"
-        await until(lambda: bool(entries(chain, "call_closed")))
-        bodies = entries(chain, "phase_changed", "identity_asked")
-    story = [each["facts"].get("phase") or each["facts"].get("result") for each in bodies]
-    assert story == ["identifying", "identity_mismatch", "confirmed", "serving", "concluded"]
-    asked = next(each for each in bodies if each["kind"] == "identity_asked")["facts"]
-    assert set(asked) >= {
-        "auditTransactionId", "auditTransactionDate", "auditUnit", "auditProtocol", "auditUserId",
-        "auditUserIp",
-    }  # fmt: skip
-    logged = "".join(repr(vars(record)) for record in caplog.records)
-    assert "request" in logged
-    text = chain.read_text(encoding="utf-8") + logged
-    for personal in (
-        CITIZEN, EMPLOYEE, "ΠΟΛΙΤΗΣ", "ΥΠΑΛΛΗΛΟΥ", "99887", "ΑΒ123456", "ΑΠ 42", "example.gr",
-        "127.0.0.1", appointment.person_id,
-    ):  # fmt: skip
-        assert personal not in text, personal
+        await call.confirm()

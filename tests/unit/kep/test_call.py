@@ -12,18 +12,21 @@ from hypothesis import strategies as st
 from sfu.values import Encryption, Grants, ParticipantInfo, Role, TrackInfo, TrackSource
 from signaling.clock import Instant
 from signaling.kep.call import (
+    LATE_S,
     QUIET_AFTER_RETURN_S,
-    WEAK_FOR_S,
     Announce,
     CallRefused,
     Cause,
     KepCall,
+    NoteSoundOnly,
     Output,
     Refusal,
     SetCamera,
 )
+from signaling.kep.config import KepConfig
 from signaling.kep.values import AppointmentState
 
+WEAK_FOR_S = KepConfig().weak_network_s
 IDENTIFYING, SERVING = AppointmentState.IDENTIFYING, AppointmentState.SERVING
 
 
@@ -142,6 +145,30 @@ def test_a_weak_network_steps_down_after_a_while_and_says_why() -> None:
     assert [view.sound_only for view in announced] == [Cause.WEAK_NETWORK]
 
 
+def test_a_time_that_was_slept_through_says_nothing_of_the_network() -> None:
+    call = call_in(SERVING)
+    call.handle_quality("citizen", 1, at(0))
+    woken_s = WEAK_FOR_S + LATE_S + 0.1
+    assert call.handle_timeout(at(woken_s)) == []
+    assert call.handle_timeout(at(woken_s + WEAK_FOR_S - 0.1)) == []
+    assert call.handle_timeout(at(woken_s + WEAK_FOR_S)) != []
+
+
+def test_what_was_told_late_counts_before_the_time_does() -> None:
+    call = call_in(SERVING)
+    call.handle_quality("citizen", 1, at(0))
+    call.handle_timeout(at(WEAK_FOR_S + 30))
+    call.handle_quality("citizen", 4, at(WEAK_FOR_S + 30))
+    assert call.next_timeout() is None
+
+
+def test_an_operator_may_leave_it_to_the_people() -> None:
+    call = call_in(SERVING)
+    call.weak_for_s = 0
+    call.handle_quality("citizen", 1, at(0))
+    assert call.next_timeout() is None and call.handle_timeout(at(3600)) == []
+
+
 def test_a_dip_or_the_employees_network_changes_nothing() -> None:
     call = call_in(SERVING)
     call.handle_quality("citizen", 1, at(0))
@@ -163,6 +190,46 @@ def test_who_asked_for_the_picture_again_is_not_overruled_at_once() -> None:
     call.handle_quality("citizen", 1, at(11))
     assert call.handle_timeout(at(11 + WEAK_FOR_S)) == []
     assert call.handle_timeout(at(10 + QUIET_AFTER_RETURN_S)) != []
+
+
+def noted(outputs: list[Output]) -> list[Cause | None]:
+    return [each.cause for each in outputs if isinstance(each, NoteSoundOnly)]
+
+
+def test_the_reason_is_kept_whenever_it_changes_and_not_otherwise() -> None:
+    call = call_in(SERVING)
+    assert noted(call.ask_sound_only(Role.EMPLOYEE, True, at(0))) == [Cause.EMPLOYEE]
+    assert noted(call.handle_participant(person(Role.CITIZEN, camera=False))) == []
+    assert noted(call.ask_sound_only(Role.CITIZEN, False, at(1))) == [None]
+    call.handle_quality("citizen", 1, at(100))
+    assert noted(call.handle_timeout(at(100 + WEAK_FOR_S))) == [Cause.WEAK_NETWORK]
+    assert noted(call.handle_phase(AppointmentState.ABORTED)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("phase", "cameras_of", "kept", "taken_up"),
+    [
+        pytest.param(SERVING, (False, False), Cause.EMPLOYEE, Cause.EMPLOYEE, id="as it was"),
+        pytest.param(SERVING, (False, False), None, Cause.UNKNOWN, id="could not be kept"),
+        pytest.param(SERVING, (True, True), Cause.CITIZEN, None, id="picture came back, not kept"),
+        pytest.param(SERVING, (False, True), Cause.CITIZEN, Cause.CITIZEN, id="half carried out"),
+        pytest.param(SERVING, (), Cause.WEAK_NETWORK, Cause.WEAK_NETWORK, id="nobody there"),
+        pytest.param(SERVING, (), None, None, id="nobody there, picture"),
+        pytest.param(IDENTIFYING, (False, False), Cause.CITIZEN, None, id="not identified"),
+    ],
+)
+def test_a_call_is_taken_up_with_the_reason_that_was_kept(
+    phase: AppointmentState, cameras_of: tuple[bool, ...], kept: Cause | None,
+    taken_up: Cause | None,
+) -> None:  # fmt: skip
+    call = KepCall(phase)
+    roles = (Role.CITIZEN, Role.EMPLOYEE)
+    people = [person(role, camera=camera) for role, camera in zip(roles, cameras_of, strict=False)]
+    outputs = call.take_up(people, kept)
+    assert call.view.sound_only is taken_up
+    assert noted(outputs) == ([] if taken_up is kept else [taken_up])
+    wrong = [each for each in people if each.grants.camera != (taken_up is None)]
+    assert cameras(outputs) == {each.participant: taken_up is None for each in wrong}
 
 
 def test_only_the_employee_asks_for_a_sharp_picture() -> None:

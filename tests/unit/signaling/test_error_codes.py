@@ -94,8 +94,12 @@ def slow_reader(world: World) -> Socket:
 
 
 def muted_before_the_identity_is_confirmed(world: World) -> Socket:
-    calls = KepCalls(world.table, world.clock, lambda _: None, allows_unencrypted=False)
-    calls.begin(Appointment(id="a", room=KEP_ROOM.room, state=AppointmentState.IDENTIFYING.value))
+    calls = KepCalls(
+        world.table, world.clock, lambda _: None, allows_unencrypted=False, weak_network_s=8
+    )
+    calls.begin(
+        Appointment(id="a", room=KEP_ROOM.room, state=AppointmentState.IDENTIFYING.value), None
+    )
     world.limit_muting(calls)
     socket = world.joined(room=KEP_ROOM.room, role=Role.CITIZEN)
     socket.send(id=1, type="mute", source="camera", muted=True)
