@@ -29,6 +29,7 @@ from aiortc.rtcdtlstransport import (
 from aiortc.rtcicetransport import RTCIceTransport
 from OpenSSL import SSL
 
+from sfu.dtls_records import PlaintextFilter
 from sfu.media import DtlsRole, Fingerprint
 
 HANDSHAKE_TIMEOUT_S = 15.0
@@ -44,6 +45,10 @@ MAX_DATAGRAM_BYTES = 1200
 
 SRTP_PROFILES = (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
 """Most preferred first: AES-128-GCM is the cheapest per packet by far (RFC 7714, RFC 5764)."""
+
+
+HAS_DTLS_13 = SSL.OPENSSL_VERSION_NUMBER >= 0x40100000
+"""OpenSSL 4.1 brings DTLS 1.3."""
 
 
 class HandshakeFailure(StrEnum):
@@ -109,6 +114,7 @@ class DtlsTransport(RTCDtlsTransport):
         *,
         profiles: Sequence[SRTPProtectionProfile] = SRTP_PROFILES,
     ) -> None:
+        self._filter = PlaintextFilter(role, has_dtls_13=HAS_DTLS_13)
         self._link = _Link(send)
         # aiortc uses three things of its ICE transport, and the link has them: see `_Link`.
         super().__init__(cast(RTCIceTransport, self._link), [certificate])
@@ -124,7 +130,7 @@ class DtlsTransport(RTCDtlsTransport):
 
     def feed(self, datagram: bytes) -> None:
         """Take one datagram that came from the validated tuple. Never waits."""
-        self._link.feed(datagram)
+        self._link.feed(self._filter.admit(datagram))
 
     async def run(
         self,

@@ -269,13 +269,16 @@ async def test_garbage_among_the_datagrams_does_no_harm() -> None:
 async def test_flood_is_dropped_at_the_bound_and_counted() -> None:
     transport = DtlsTransport(new_certificate(), DtlsRole.SERVER, lambda data: None)
 
+    def encrypted(size: int) -> bytes:
+        return b"\x17\xfe\xfd\x00\x01" + bytes(6) + (size - 13).to_bytes(2) + bytes(size - 13)
+
     for _ in range(1000):
-        transport.feed(b"\x16" + bytes(100))
+        transport.feed(encrypted(101))
     for_number = transport.dropped_datagrams
 
     other = DtlsTransport(new_certificate(), DtlsRole.SERVER, lambda data: None)
     for _ in range(60):
-        other.feed(b"\x16" + bytes(1999))
+        other.feed(encrypted(2000))
 
     assert for_number == 1000 - dtls.MAX_QUEUED_DATAGRAMS
     assert other.dropped_datagrams == 60 - dtls.MAX_QUEUED_BYTES // 2000
