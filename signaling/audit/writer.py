@@ -62,6 +62,7 @@ class AuditWriter:
         self._log: AuditLog | None = None
         self._problem = "it is not open yet"
         self._items: deque[_Item] = deque()
+        self._storing = 0
         self._has_items = asyncio.Event()
         self._opened = asyncio.Event()
 
@@ -72,8 +73,8 @@ class AuditWriter:
 
     @property
     def pending(self) -> int:
-        """Entries that wait for the disk."""
-        return len(self._items)
+        """Entries that wait for the disk, or are on their way to it."""
+        return len(self._items) + self._storing
 
     async def wait_open(self) -> None:
         """Return once the log has been opened for the first time."""
@@ -145,6 +146,7 @@ class AuditWriter:
         if self._log is None or not (items or is_trial):
             return
         refused = self.refused if is_trial else 0
+        self._storing = len(items)
         storing = asyncio.ensure_future(self._in_thread(_write, self._log, items, refused))
         try:
             results = await asyncio.shield(storing)
@@ -155,6 +157,7 @@ class AuditWriter:
         await self._tell_results(items, results)
 
     async def _tell_results(self, items: list[_Item], results: list[_Result]) -> None:
+        self._storing = 0
         failure = next((each for each in results if isinstance(each, AuditError)), None)
         kept = []
         for item, result in zip(items, results, strict=False):
