@@ -58,24 +58,33 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
-.PHONY: test-native test-python test-web set-up-tests
-# What only compiles and computes runs two at a time; what listens to clocks has the machine to itself.
+.PHONY: test-native test-web test-pages test-live set-up-tests
+# What compiles and computes runs two at a time; what listens to clocks (media, browsers) has the machine to itself.
 test: system-test
-	$(MAKE) --jobs=2 set-up-tests test-native test-web
-	$(MAKE) test-python
+	$(MAKE) --jobs=2 set-up-tests
+	$(MAKE) --jobs=2 test-native test-web test-pages
+	$(MAKE) test-live
 
 set-up-tests: .venv/native .venv/bin/load-agent assets
 
 test-native:
-	$(CARGO) test $(NATIVE) --workspace --quiet
-	$(CARGO) test --manifest-path sfu/native/interop/Cargo.toml --quiet
+	nice $(CARGO) test $(NATIVE) --workspace --quiet
+	nice $(CARGO) test --manifest-path sfu/native/interop/Cargo.toml --quiet
 	sfu/native/fuzz/run.sh 2
 
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
 
-test-python: set-up-tests system-test
-	PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
+# Python without media: rules, pages, databases. The rest is `test-live`; `pytest` alone runs both.
+PAGES := $(addprefix tests/,unit contract architecture simulation) \
+	$(addprefix tests/integration/,accounts api helpdesk kep scheduling)
+PYTEST := PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
+
+test-pages: set-up-tests
+	$(PYTEST) $(PAGES)
+
+test-live: set-up-tests
+	$(PYTEST) $(addprefix --ignore=,$(PAGES))
 
 fuzz:
 	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)
