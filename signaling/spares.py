@@ -56,6 +56,7 @@ class Spares:
             for spare in self._waiting.values():
                 with contextlib.suppress(ProcessLookupError):
                     spare.kill()
+            await asyncio.gather(*(spare.wait() for spare in self._waiting.values()))
 
 
 async def spawn(

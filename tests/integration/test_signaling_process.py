@@ -150,7 +150,7 @@ async def test_killed_control_plane_is_back_and_clients_resume(
 
 
 async def _reconnect(service: Service) -> Client:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while True:
             try:
                 return await service.connect()
