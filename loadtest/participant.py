@@ -42,7 +42,7 @@ LAYOUT_INTERVAL_S = 0.2
 
 
 BUSY_CODE = "room_unavailable"
-JOIN_ATTEMPTS = 3
+ATTEMPTS = 3
 """As the page: a service that is too busy is asked again when it says."""
 
 
@@ -146,7 +146,7 @@ class Participant:
         )
         self._tasks.append(asyncio.create_task(self._read()))
         # Its media mean nothing to anybody: to the server they look as sealed ones do.
-        joined = await self._enter(token)
+        joined = await self._request(messages.Join, token=token, encryption=Encryption.ON)
         assert isinstance(joined, messages.Joined)
         self.times.joined_s = time.monotonic()
         self._me = joined.participant
@@ -211,15 +211,6 @@ class Participant:
         return self._spec is not None and bool(self._spec.later)
 
     # ---- joining
-
-    async def _enter(self, token: str) -> Any:
-        for _ in range(JOIN_ATTEMPTS - 1):
-            try:
-                return await self._request(messages.Join, token=token, encryption=Encryption.ON)
-            except Busy as busy:
-                self.errors.append(BUSY_CODE)
-                await asyncio.sleep(busy.retry_after_s * random.uniform(1, 2))
-        return await self._request(messages.Join, token=token, encryption=Encryption.ON)
 
     async def _negotiate(self, ready: dict[str, Any], joined: messages.Joined) -> None:
         streams = offered_streams(self.behaviour)
@@ -375,6 +366,15 @@ class Participant:
                 await self._request(messages.Ping)
 
     async def _request(self, kind: type[messages.ClientMessage], **fields: Any) -> Any:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._ask(kind, **fields)
+            except Busy as busy:
+                self.errors.append(BUSY_CODE)
+                await asyncio.sleep(busy.retry_after_s * random.uniform(1, 2))
+        return await self._ask(kind, **fields)
+
+    async def _ask(self, kind: type[messages.ClientMessage], **fields: Any) -> Any:
         assert self._socket is not None
         self._last_id += 1
         reply: asyncio.Future[messages.ServerMessage] = asyncio.get_running_loop().create_future()

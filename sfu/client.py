@@ -40,6 +40,9 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 0.25
 """Pause between attempts, doubled from first to last. An attempt on a socket file that nobody
 serves costs microseconds, and a call without media waits for it."""
+TURN_S = 0.05
+"""Events that came together are told for so long; then everybody else has a turn. Not after each:
+writing to hundreds of sockets in between, we would read more slowly than a worker writes."""
 MAX_CALLS_WAITING = 4096
 """LIMIT: more calls than this unanswered fail at once with `worker_unavailable`."""
 
@@ -236,6 +239,7 @@ class SfuClient:
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
         """Take frames until the worker closes or breaks the framing."""
+        turn_ends_s = time.monotonic() + TURN_S
         while True:
             try:
                 body = await read_frame(reader)
@@ -251,7 +255,9 @@ class SfuClient:
                 self._take_result(frame)
             # Frames that came together are read without waiting: whoever waits for a result must
             # not time out behind the events that follow it.
-            await asyncio.sleep(0)
+            if time.monotonic() >= turn_ends_s:
+                await asyncio.sleep(0)
+                turn_ends_s = time.monotonic() + TURN_S
         for result in self._waiting.values():
             if not result.done():
                 result.set_exception(WorkerUnavailable(detail="the connection broke"))
@@ -268,7 +274,9 @@ class SfuClient:
 
     async def _call(self, request: messages.Requests) -> Any:
         writer = self._writer
-        if writer is None or len(self._waiting) >= MAX_CALLS_WAITING:
+        # A transport that is closing already takes nothing: uvloop's raises RuntimeError.
+        is_usable = writer is not None and not writer.is_closing()
+        if writer is None or not is_usable or len(self._waiting) >= MAX_CALLS_WAITING:
             raise WorkerUnavailable(detail="no connection or too many calls waiting")
         call_id = next(self._ids)
         deadline_s = time.monotonic() + self._call_timeout_s

@@ -45,9 +45,11 @@ log = Log(__name__)
 
 Handler = Callable[[Request], Awaitable[Any]]
 
-MAX_QUEUED_FRAMES = 4096
+MAX_QUEUED_FRAMES = 1 << 16
 """Frames that may wait for one reader. LIMIT: beyond it the connection is closed; the control plane
 connects again and adopts the rooms with `list_rooms`: it never lives with a gap in the events."""
+BUSY_QUEUED_FRAMES = 1024
+"""With more waiting no further call is begun, which would make more of them, until half are gone."""
 MAX_QUEUED_BYTES = 16 * MAX_FRAME_BYTES
 """Bytes that may wait for one reader; same policy."""
 MAX_CONNECTIONS = 16
@@ -156,6 +158,7 @@ class RpcServer:
                 self.failures[BadRequest.code] += 1
                 log.warning("rpc frame refused", error=str(error))
                 return
+            await connection.has_room.wait()
             connection.send(await self._answer(connection, call))
             # Calls that came together are read without waiting: in between, their answers, the
             # media's events and the timers have their turn.
@@ -193,6 +196,9 @@ class _Connection:
         self.has_greeted = False
         self.is_overfull = False
         """The other end does not read what it is sent."""
+        self.has_room = asyncio.Event()
+        """Whether further calls are begun."""
+        self.has_room.set()
         self._writer = writer
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._queued_bytes = 0
@@ -208,6 +214,8 @@ class _Connection:
         if self.is_overfull:
             # Aborting wakes the sender, which may be waiting for the other end in drain().
             self._writer.transport.abort()
+        if self._queue.qsize() >= BUSY_QUEUED_FRAMES:
+            self.has_room.clear()
         self._queue.put_nowait(frame)
 
     async def write_queued(self) -> None:
@@ -221,6 +229,8 @@ class _Connection:
             self._writer.write(frame)
             await self._writer.drain()
             self._queued_bytes -= len(frame)
+            if self._queue.qsize() <= BUSY_QUEUED_FRAMES // 2:
+                self.has_room.set()
 
 
 def bind_rpc_socket(path: Path) -> socket.socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
@@ -16,7 +16,7 @@ from signaling.storage.database import RETRY_AFTER_S, ChangedMeanwhile, StorageU
 
 log = Log(__name__)
 
-RenderError = Callable[[web.Request, int], web.Response]
+RenderError = Callable[[web.Request, int], Awaitable[web.Response]]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -123,7 +123,7 @@ def errors(render_error: RenderError) -> Middleware:
         if request.path.startswith("/api/"):
             response = problem(status, code)
         else:
-            response = render_error(request, status)
+            response = await render_error(request, status)
         for name in ("Retry-After", "Allow"):
             if headers is not None and name in headers:
                 response.headers[name] = headers[name]

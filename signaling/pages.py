@@ -99,10 +99,12 @@ class Pages:
         values = {"room": _room_value(description), "config": config}
         return self._renderer.render(request, "room.html", values)
 
-    def error(self, request: web.Request, status: int) -> web.Response:
-        """Return a page that says no more than the status does."""
+    async def error(self, request: web.Request, status: int) -> web.Response:
+        """Return a page that says no more than the status does, to who is signed in as such."""
+        visitor = None if status >= 500 else await self._home.visitor_of(request)
+        values = {"status": status}
         try:
-            response = self._renderer.render(request, "error.html", {"status": status})
+            response = self._renderer.render(request, "error.html", values, visitor=visitor)
         except jinja2.TemplateError:
             response = web.Response(text=f"{status}\n")
         response.set_status(status)

@@ -92,8 +92,8 @@ class RequestPages:
             same = await find_body_by_name(session, found.body_name)
         if decision is None:
             role = AccountRole.UNIT_COORDINATOR if found.unit_name else AccountRole.BODY_COORDINATOR
-            body_id = same.id if same is not None else ""
-            decision = Decision(True, role, body_id, found.body_name, found.unit_name, "")
+            body_id, new_name = ("", found.body_name) if same is None else (same.id, "")
+            decision = Decision(True, role, body_id, new_name, found.unit_name, "")
         return self._parts.page(
             request, "request.html", visitor, status=status, found=found, applicant=applicant,
             civil=self._accounts.people.civil_data(applicant),

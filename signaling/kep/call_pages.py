@@ -104,6 +104,7 @@ class CallPages:
             "max_video_streams": self._settings.max_video_streams,
             "max_name": MAX_DISPLAY_NAME,
             "asks_name": False,
+            "enters_at_once": found.enters_at_once,
         }
         return self._parts.page(
             request, "appointment_enter.html", visitor, appointment=found.appointment,

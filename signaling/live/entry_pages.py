@@ -107,6 +107,7 @@ class EntryPages:
             "max_video_streams": self._settings.max_video_streams,
             "max_name": MAX_DISPLAY_NAME,
             "asks_name": not found.is_known,
+            "enters_at_once": found.enters_at_once,
         }
         response = self._parts.page(
             request, "enter.html", visitor, sitting=found.sitting, config=config, state=state,

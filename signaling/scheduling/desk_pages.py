@@ -74,8 +74,10 @@ class DeskPages:
         first, end = day_bounds(span.first, span.days)
         async with self._accounts.database.read() as session:
             rows = await list_between(session, seen_bodies(visitor), first, end)
+        weeks = lay_out(span, rows, today)
+        is_empty = not any(day.is_inside and day.sittings for days in weeks for day in days)
         return self._parts.pages.page(
-            request, "calendar.html", visitor, span=span, weeks=lay_out(span, rows, today), now=now,
+            request, "calendar.html", visitor, span=span, weeks=weeks, is_empty=is_empty, now=now,
             today=today, this_week=write_week(span.first if not span.is_month else span.month),
         )  # fmt: skip
 

@@ -32,6 +32,7 @@ from signaling.scheduling.sitting_form import (
 from signaling.scheduling.sitting_templates import list_templates, template_target
 from signaling.scheduling.sittings import NoRoomThen, NotNow, Overlap, SentTwice, target_of
 from signaling.scheduling.wall_time import to_wall
+from signaling.storage.database import ChangedMeanwhile
 from signaling.storage.models import Sitting, SittingTemplate
 
 USED_TIME = "%Y-%m-%dT%H:%M"
@@ -47,11 +48,13 @@ class FormState:
     moments: tuple[datetime, ...] = ()
     overlap: Overlap | None = None
     full: NoRoomThen | None = None
+    is_stale: bool = False
+    """Somebody else changed the sitting since the form was shown."""
 
     @property
     def status(self) -> int:
         """Status of the answer."""
-        if self.overlap is not None or self.full is not None:
+        if self.overlap is not None or self.full is not None or self.is_stale:
             return 409
         return 422 if self.errors else 200
 
@@ -126,6 +129,16 @@ class SittingPages:
             return await self._form_page(
                 request, visitor, _state_of(form, obstacle), sitting=shown,
                 version=fields.get("version", ""),
+            )  # fmt: skip
+        except ChangedMeanwhile:
+            async with self._accounts.database.read() as session:
+                shown = await find_sitting(
+                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
+                )
+            # What was typed stays; saved once more, it replaces what the other made of it.
+            return await self._form_page(
+                request, visitor, FormState(form, is_stale=True), sitting=shown,
+                version=str(shown.version),
             )  # fmt: skip
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=changed")
 

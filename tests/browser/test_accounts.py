@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -16,7 +16,6 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.support.accounts_server import (
     ADMINISTRATOR,
     CLERK,
-    AccountsServer,
     running_accounts,
 )
 from tests.support.browser import executable
@@ -31,11 +30,19 @@ FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 
 
+class Site(Protocol):
+    """A running service."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+
 @dataclass
 class Window:
     """A page whose every state is looked at, in one size and language."""
 
-    server: AccountsServer
+    server: Site
     page: Page
     name: str
     language: str
@@ -66,8 +73,13 @@ class Window:
 
     async def enter(self, tax_number: str, email: str) -> None:
         """Sign in for the first time: the service, the terms, the e-mail and its link."""
-        page = self.page
         await self.open(f"/sign-in?lang={self.language}", "sign-in")
+        await self.go_through(tax_number, email)
+        assert self.page.url.endswith("/account?done=email")
+
+    async def go_through(self, tax_number: str, email: str) -> None:
+        """As `enter`, from the page that asks to sign in; to wherever it leads."""
+        page = self.page
         await self.press("a.choice >> nth=0", "choose")
         await self.press(f"button[value='{tax_number}']", "terms")
         await self.press(SUBMIT, "terms-mistake")
@@ -80,13 +92,10 @@ class Window:
         await self.open("/outbox", "outbox")
         await self.press("main .mail-text a >> nth=0", "confirm")
         await self.press(SUBMIT, "account")
-        assert page.url.endswith("/account?done=email")
 
 
 @contextlib.asynccontextmanager
-async def window(
-    browser: Browser, server: AccountsServer, size: str, language: str
-) -> AsyncIterator[Window]:
+async def window(browser: Browser, server: Site, size: str, language: str) -> AsyncIterator[Window]:
     width, height = SIZES[size]
     context = await browser.new_context(viewport={"width": width, "height": height})
     page = await context.new_page()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from sfu.worker import run_worker
 from signaling.scheduling.wall_time import to_wall
 from signaling.storage.models import Mail
 from signaling.worker_link import WorkerAddress
-from tests.browser.test_accounts import SUBMIT, Window
+from tests.browser.test_accounts import SUBMIT, Site, Window
 from tests.support.accounts_server import (
     ADMINISTRATOR,
     CLERK,
@@ -70,9 +70,14 @@ class Sheet(Window):
             await super().look(picture)
 
     async def enter(self, tax_number: str, email: str) -> None:
-        # test_accounts.py looks at each of these pages, in both sizes.
+        with self.unseen():
+            await super().enter(tax_number, email)
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Look at no page: test_accounts.py looks at each of these, in both sizes."""
         looked, self.seen = self.seen, _Everything()
-        await super().enter(tax_number, email)
+        yield
         self.seen = looked
 
     async def text(self, selector: str = "main") -> str:
@@ -155,21 +160,21 @@ async def journey(folder: Path) -> AsyncIterator[Journey]:
             await worker
 
 
-async def sheet(chromium: Chromium, server: AccountsServer, name: str, viewport: Viewport,
-    seen: set[str],
+async def sheet(chromium: Chromium, server: Site, name: str, viewport: Viewport,
+    seen: set[str], pictures: Path = PICTURES,
 ) -> Sheet:  # fmt: skip
     media = await chromium.window(viewport=viewport, capture=Capture())
-    return Sheet(server, media.page, name, "el", pictures=PICTURES, media=media, seen=seen)
+    return Sheet(server, media.page, name, "el", pictures=pictures, media=media, seen=seen)
 
 
 async def test_an_institution_holds_a_sitting(tmp_path: Path) -> None:
     await asyncio.to_thread(PICTURES.mkdir, parents=True, exist_ok=True)
     async with journey(tmp_path) as way:
-        await become_coordinator(way)
+        await become_coordinator(way.clerk, way.administrator)
         await make_council(way.clerk)
         await make_sitting(way)
         await give_documents(way)
-        await invite_by_file(way)
+        await invite_by_file(way.clerk)
         await read_outbox(way)
         await open_the_link(way)
         await move_the_sitting(way)
@@ -179,9 +184,8 @@ async def test_an_institution_holds_a_sitting(tmp_path: Path) -> None:
         await end(way)
 
 
-async def become_coordinator(way: Journey) -> None:
+async def become_coordinator(clerk: Sheet, administrator: Sheet) -> None:
     """The clerk asks for the role of Συντονιστής Φορέα; the administrator gives it."""
-    clerk, administrator = way.clerk, way.administrator
     await clerk.enter(CLERK, "clerk@dimos.gr")
     await clerk.open("/account/role-request", "role-request")
     await clerk.page.fill("#body_name", BODY)
@@ -258,9 +262,9 @@ async def give_documents(way: Journey) -> None:
     await clerk.press(".govgr-back-link", "sitting-with-agenda")
 
 
-async def invite_by_file(way: Journey) -> None:
+async def invite_by_file(clerk: Sheet) -> None:
     """A list with a line that is no address: shown first, sent after a word."""
-    clerk, page = way.clerk, way.clerk.page
+    page = clerk.page
     await clerk.press("a[href$='/invited']", "invited-empty")
     file: FilePayload = {"name": "melh.csv", "mimeType": "text/csv", "buffer": PEOPLE.encode()}
     await page.set_input_files("#file", file)
@@ -292,10 +296,10 @@ async def open_the_link(way: Journey) -> None:
     link = re.search(r"/invitations/[0-9a-f]{64}", mail.text)
     assert link is not None
     await member.open(link[0], "phone-link")
-    assert "/sign-in" in page.url
-    await member.enter(ELENI, ELENI_EMAIL)
-    await member.open("/account", "phone-account")
-    await member.open(link[0], "phone-sitting")
+    assert page.url == f"{way.server.url}/sign-in"
+    with member.unseen():
+        await member.go_through(ELENI, ELENI_EMAIL)
+    await member.look("phone-sitting")
     assert page.url == f"{way.server.url}/sittings/{way.sitting_id}"
     text = await member.text()
     assert "Η αίθουσα ανοίγει" in text and "Προϋπολογισμός" in text
@@ -303,6 +307,7 @@ async def open_the_link(way: Journey) -> None:
         await page.click("text=eisigisi.pdf")
     kept = await (await download.value).path()
     assert await asyncio.to_thread(Path(kept).read_bytes) == PDF
+    await member.open("/account", "phone-account")
 
 
 async def move_the_sitting(way: Journey) -> None:
@@ -329,14 +334,20 @@ async def meet(way: Journey) -> None:
     await member.tab_to(f"a[href='/sittings/{way.sitting_id}/enter']")
     await member.page.keyboard.press("Enter")
     await member.page.wait_for_url("**/enter")
+    await knock_and_admit(member, clerk, f"{way.server.url}{way.sitting}")
+
+
+async def knock_and_admit(member: Sheet, clerk: Sheet, sitting: str) -> None:
+    """The member, before the lobby, knocks; the coordinator comes from the desk and admits."""
     await Participant(member.media, "").wait_for_lobby()
     await member.look("phone-lobby")
     await member.page.click(".lobby-join")
     await has_text(member, ".waiting-state", "δεν έχει συνδεθεί ακόμη")
     await member.look("phone-waiting")
 
-    await clerk.open(way.sitting, "sitting-open")
-    await clerk.page.click(f"a[href='/sittings/{way.sitting_id}/enter']")
+    await clerk.page.goto(sitting)
+    await clerk.look("sitting-open")
+    await clerk.page.click("a[href$='/enter']")
     await Participant(clerk.media, "").wait_for_lobby()
     await clerk.look("clerk-lobby")
     await clerk.page.click(".lobby-join")

@@ -25,6 +25,7 @@ from tests.support.door_server import (
     DoorServer,
     running_media_door,
 )
+from tests.support.keyboard import tab_problems
 from tests.support.participant import Participant, see_and_hear_each_other
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
@@ -164,6 +165,60 @@ async def move_back(sitting: Scene) -> None:
     await page.click("text=Μεταφορά στην αίθουσα αναμονής")
     await has_text(sitting.phone, ".waiting-notice", "Μεταφερθήκατε")
     await look(sitting.phone, "moved-back-phone")
+
+
+async def test_keyboard_alone_runs_the_room(tmp_path: Path) -> None:
+    async with scene(tmp_path) as sitting:
+        desktop, page = sitting.desktop, sitting.desktop.page
+        await sitting.phone.open(sitting.address)
+        await press_join(sitting.phone)
+        await desktop.open(sitting.address)
+        await Participant(desktop, "").wait_for_lobby()
+        assert await tab_problems(page) == []
+        await press_join(desktop)
+        chair = await inside(desktop, "Πρόεδρος")
+        await has_text(desktop, ".control-waiting .control-badge", "1")
+        assert await tab_problems(page, "#room") == []
+
+        for control in (".control-participants", ".control-chat", ".control-waiting"):
+            await page.focus(control)
+            await page.keyboard.press("Enter")
+            assert await focus_is_in(page, ".panel:not([hidden])"), f"{control} moves the focus"
+            assert await tab_problems(page, ".panel:not([hidden])") == []
+            await page.focus(".panel:not([hidden]) .panel-close")
+            await page.keyboard.press("Escape")
+            assert await focus_is_in(page, control), f"{control} gets the focus back"
+
+        await page.focus("[aria-controls=more-menu]")
+        await page.keyboard.press("Enter")
+        assert await focus_is_in(page, "#more-menu")
+        await page.keyboard.press("Escape")
+        assert await focus_is_in(page, "[aria-controls=more-menu]")
+
+        await page.focus(".control-waiting")
+        await page.keyboard.press("Enter")
+        refuse = f"[aria-label='Απόρριψη: {ELENI_NAME}']"
+        await page.focus(refuse)
+        await page.keyboard.press("Enter")
+        assert await focus_is_in(page, "dialog #dialog-input")
+        assert await tab_problems(page, "dialog") == []
+        await page.keyboard.press("Escape")
+        assert await focus_is_in(page, refuse), "a dialog gives the focus back"
+        await page.focus(f"[aria-label='Αποδοχή: {ELENI_NAME}']")
+        await page.keyboard.press("Enter")
+        eleni = await inside(sitting.phone, ELENI_NAME)
+        assert await focus_is_in(page, ".panel-waiting"), "the focus stays near who was let in"
+        await see_and_hear_each_other([chair, eleni])
+        assert "περιμένει" not in await page.inner_text("#notices"), "who is in does not wait"
+
+
+async def focus_is_in(page: Any, selector: str) -> bool:
+    return bool(
+        await page.evaluate(
+            "(it) => document.querySelector(it)?.contains(document.activeElement) ?? false",
+            selector,
+        )
+    )
 
 
 async def refuse_a_guest(sitting: Scene) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 
 from loadtest.processes import descendants, read_use
 
+DEVELOPMENT = Path("configs/dev.toml")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 
@@ -60,7 +61,41 @@ async def real_service(
     if loadtest_rooms:
         text += f"[loadtest]\nenabled = true\n{room_class}_rooms = {loadtest_rooms}\n"
     config.write_text(text)
-    log_path = folder / "service.log"
+    async with _served(config, port, program) as service:
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def development_service(
+    folder: Path, *, has_samples: bool = False
+) -> AsyncIterator[RealService]:
+    """Run what `make run` does, on free ports and with a database of its own: empty, or with the
+    sample sittings."""
+    port = free_ports(socket.SOCK_STREAM, 2)
+    config = folder / "synedrion.toml"
+    config.write_text(_development_config(folder, port, has_samples))
+    async with _served(config, port, "signaling.main") as service:
+        yield service
+
+
+def _development_config(folder: Path, port: int, has_samples: bool) -> str:
+    text = DEVELOPMENT.read_text()
+    for key, value, ours in (
+        ("data_folder", '"var"', f'"{folder}/data"'),
+        ("port", "8080", str(port)),  # of the pages; the sign-in service has the next
+        ("first_port", "7882", str(free_ports(socket.SOCK_DGRAM, 2))),  # one for each worker
+        ("has_sample_sittings", "true", str(has_samples).lower()),
+        ("level", '"info"', '"warning"'),
+    ):
+        line = f"\n{key} = {value}\n"
+        assert text.count(line) == 1, key
+        text = text.replace(line, f"\n{key} = {ours}\n")
+    return text
+
+
+@contextlib.asynccontextmanager
+async def _served(config: Path, port: int, program: str) -> AsyncIterator[RealService]:
+    log_path = config.with_name("service.log")
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", program, "serve", "--config", str(config),
@@ -103,6 +138,16 @@ def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_ports(kind: socket.SocketKind, count: int) -> int:
+    """Return the first of so many ports in a row that were free a moment ago."""
+    while True:
+        first = free_port(kind)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                probes.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+            return first
 
 
 def _config(

@@ -32,7 +32,7 @@ const hasDoor = page.doorPath !== '';
 const isDemo = page.demoTokensPath !== '' && invitation === null;
 const lobby = new LobbyView(byId('lobby'), devices, translate, {
   asksName: isDemo || page.asksName,
-  joinKey: hasDoor ? 'door.knock' : 'lobby.join',
+  joinKey: hasDoor && !page.entersAtOnce ? 'door.knock' : 'lobby.join',
   roles: page.roles,
   maxName: page.maxName,
   roomClass: page.roomClass,
@@ -167,5 +167,7 @@ function readPage() {
     doorPath: data['doorPath'] ?? '',
     ticketsPath: data['ticketsPath'] ?? '',
     asksName: data['asksName'] !== undefined,
+    /** Whom nobody has to admit. */
+    entersAtOnce: data['entersAtOnce'] !== undefined,
   };
 }

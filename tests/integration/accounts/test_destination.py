@@ -192,6 +192,12 @@ async def test_what_a_script_asked_for_is_no_destination() -> None:
         assert (await at.sign_in_here(CLERK)).path == "/account"
 
 
+async def test_link_to_sign_in_leads_back_to_the_page_it_was_on() -> None:
+    async with way() as at:
+        await at.member.get("/sign-in?next=/desk/sittings")
+        assert (await at.sign_in_here(CLERK)).path == "/desk/sittings"
+
+
 @pytest.mark.parametrize(
     "next_path", ["//evil.test/", "https://evil.test/", "/\\evil.test", "/%09/evil.test\r\nx: y"]
 )

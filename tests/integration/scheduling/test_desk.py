@@ -157,10 +157,16 @@ async def test_the_second_of_two_editors_is_refused(backend: str) -> None:
             path + "/edit", csrf=None, version=version, **(fields | {"title": "Του δεύτερου"})
         )
         assert second.status == 409 and "Άλλαξε εν τω μεταξύ" in second.text
+        assert "<strong>Του πρώτου</strong>" in second.text, "what holds now is told"
+        assert 'value="Του δεύτερου"' in second.text, "what was typed is kept"
+        version = version_in(second)
         await head.get(path)
         assert (await head.post(path + "/agenda", version=version_in(agenda), **rows)).status == 409
         sitting = await stored_sitting(server, path)
         assert sitting.title == "Του πρώτου"
+        await head.get(path + "/edit")
+        await head.post(path + "/edit", version=version, **(fields | {"title": "Του δεύτερου"}))
+        assert (await stored_sitting(server, path)).title == "Του δεύτερου", "knowing it, one may"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -169,7 +169,13 @@ async def test_first_of_many_calls_is_answered_before_the_last_is_begun(worker: 
 async def test_event_is_heard_before_all_that_came_with_it_are(worker: Worker) -> None:
     """A result is not kept from who waits for it by hundreds of events behind it."""
     server, client = RpcServer(worker.path, worker.handle), worker.client()
-    heard_at_result = 0
+    heard_at_result, told = 0, worker.events.append
+
+    def tell_a_big_room(event: rpc_messages.Events) -> None:
+        time.sleep(0.001)  # as long as hundreds of sockets take
+        told(event)
+
+    client._on_event = tell_a_big_room
 
     async def open_one() -> None:
         nonlocal heard_at_result
@@ -190,6 +196,30 @@ async def test_event_is_heard_before_all_that_came_with_it_are(worker: Worker) -
         await call
         assert heard_at_result < 250
         await until(lambda: len(worker.events) == 500)
+
+
+async def test_no_call_is_begun_for_who_does_not_read_what_is_there(worker: Worker) -> None:
+    server = RpcServer(worker.path, worker.handle)
+    opening = OpenRoom(room="plenary", room_class=RoomClass.KEP, title="t")
+    events = rpc.BUSY_QUEUED_FRAMES * 2
+
+    async with running(server.run()):
+        await until(worker.path.exists)
+        reader, writer = await asyncio.open_unix_connection(str(worker.path), limit=1 << 16)
+        writer.write(encode_frame(CallFrame(id=1, request=Hello(version=1))))
+        await rpc.read_frame(reader)
+        for _ in range(events):
+            server.publish(RoomClosed(room="plenary", reason="x" * 4096))
+        writer.write(encode_frame(CallFrame(id=2, request=opening)))
+        writer.write(encode_frame(CallFrame(id=3, request=opening)))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert worker.handled.count(opening) == 0
+
+        frames = [await rpc.read_frame(reader) for _ in range(events + 2)]
+        assert worker.handled.count(opening) == 2
+        assert msgspec.msgpack.decode(frames[-1], type=ResultFrame).id == 3
+        writer.close()
 
 
 @pytest.mark.parametrize("late_s", [-60.0, 60.0], ids=["late", "in time"])

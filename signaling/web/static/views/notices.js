@@ -65,6 +65,8 @@ export class NoticesView {
 
   /** @param {string} key @param {string[]} names */
   #addGathered(key, names) {
+    // Who was let in does not wait any more.
+    if (key === 'notice.joined') this.polite.querySelectorAll('[data-key="notice.knock"]').forEach((each) => each.remove());
     const [name = '', ...others] = names;
     const many = key.replace('notice.', 'notice.many_');
     this.#add(
@@ -72,17 +74,18 @@ export class NoticesView {
         ? this.translate(key, { name })
         : this.translate(many, { name, count: others.length }),
       false,
+      key,
     );
   }
 
-  /** @param {string} text @param {boolean} isImportant */
-  #add(text, isImportant) {
+  /** @param {string} text @param {boolean} isImportant @param {string} [key] */
+  #add(text, isImportant, key = '') {
     const shown = [...this.polite.children];
     if (shown.some((each) => each.textContent === text)) return;
     if (shown.length >= MAX_SHOWN) (shown.find((each) => each.querySelector('button') === null) ?? shown[0])?.remove();
     const notice = element(
       'div',
-      { class: `notice${isImportant ? ' is-important' : ''}` },
+      { class: `notice${isImportant ? ' is-important' : ''}`, 'data-key': key },
       isImportant && icon('info'),
       element('span', {}, text),
     );

@@ -42,6 +42,8 @@ export class WaitingRoomView {
     setAttribute(this.empty, 'hidden', knocks.length > 0);
     setAttribute(this.all, 'hidden', ready < 2);
     setText(this.all, this.translate('waiting.admit_all', { count: ready }));
+    const rows = [...this.list.children];
+    const focused = rows.findIndex((row) => row.contains(document.activeElement));
     renderList(
       this.list,
       this.#rows,
@@ -50,6 +52,15 @@ export class WaitingRoomView {
       (each) => this.#row(each),
       (each, row) => this.#update(each, row),
     );
+    if (focused >= 0 && !this.list.contains(document.activeElement)) this.#focusNear(focused);
+  }
+
+  /** Whoever had the focus was let in or sent away: the next, or the panel, gets it. @param {number} place */
+  #focusNear(place) {
+    const row = this.list.children[Math.min(place, this.list.children.length - 1)];
+    const button = row?.querySelector('button:not(:disabled)');
+    const title = this.list.closest('.panel')?.querySelector('.panel-title');
+    /** @type {HTMLElement | null | undefined} */ (button ?? title)?.focus();
   }
 
   /** @param {KnockInfo} info */
