@@ -153,7 +153,7 @@ class Booking:
             await lock_day(session, old.kep_id, day)
         move(old, AppointmentState.RESCHEDULED)
         await session.flush()
-        await free(session, old)
+        await free(session, old, await parts.placer.plans(session))
         await parts.reserve(session, old, is_taken=False)
         service = await session.get_one(KepService, old.service_id)
         order = Order(
@@ -181,7 +181,7 @@ class Booking:
         move(appointment, AppointmentState.CANCELLED)
         appointment.calendar_sequence += 1
         await session.flush()
-        await free(session, appointment)
+        await free(session, appointment, await parts.placer.plans(session))
         await parts.reserve(session, appointment, is_taken=False)
         await self._record(session, AuditAction.CANCEL_APPOINTMENT, appointment, actor_id)
         await parts.notices.tell_cancelled(session, person, appointment)

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from signaling.kep.availability import (
     Busy,
     Candidate,
-    Need,
     Window,
     choose_order,
     fitting_windows,
@@ -22,7 +21,7 @@ from signaling.kep.capacity import Reserve
 from signaling.kep.config import KepConfig
 from signaling.kep.day_records import decode_busy, lock_day, read_busy, take
 from signaling.kep.day_steps import day_of, midnight_step, moment_of, step_of
-from signaling.kep.plans import KepFacts, PlanStore, Wanted
+from signaling.kep.plans import KepFacts, Plans, PlanStore, Wanted
 from signaling.kep.search import Search, is_bookable
 from signaling.kep.values import AppointmentState, Theme
 from signaling.storage.models import Appointment, KepEmployee, KepService
@@ -67,6 +66,10 @@ class Placer:
         self._config = config
         self._reserve = reserve
         self._now = now
+
+    async def plans(self, session: AsyncSession) -> Plans:
+        """Return the plans as the session sees them."""
+        return await self._plans.get(session)
 
     async def place(
         self, session: AsyncSession, appointment: Appointment, service: KepService,
@@ -126,7 +129,7 @@ class Placer:
         place = (candidate.employee_id, candidate.workstation_id)
         if place not in {(each.employee_id, each.workstation_id) for each in fitting}:
             return False
-        return await self._take(session, appointment, candidate, need, busy)
+        return await self._take(session, appointment, candidate, busy, search.plans)
 
     async def _candidates(
         self, session: AsyncSession, search: Search, step: int
@@ -155,10 +158,11 @@ class Placer:
         ]  # fmt: skip
 
     async def _take(
-        self, session: AsyncSession, appointment: Appointment, candidate: Candidate, need: Need,
-        busy: Busy,
+        self, session: AsyncSession, appointment: Appointment, candidate: Candidate, busy: Busy,
+        plans: Plans,
     ) -> bool:  # fmt: skip
         step = step_of(appointment.starts_at)
+        need = plans.need(plans.keps[candidate.kep_id], Theme(appointment.theme))
         appointment.kep_id = candidate.kep_id
         appointment.employee_id = candidate.employee_id
         appointment.workstation_id = candidate.workstation_id
@@ -167,7 +171,7 @@ class Placer:
             async with session.begin_nested():
                 session.add(appointment)
                 await session.flush()
-                await take(session, appointment, need.length + need.gap, busy)
+                await take(session, appointment, need.length + need.gap, busy, plans)
         except IntegrityError:
             return False
         await session.execute(

@@ -95,8 +95,10 @@ async def _fill(world: World, share: float) -> None:
                     busy[window.employee_id] = busy[window.workstation_id] = mask
                 if busy:
                     taken = sum(each.bit_count() for each in busy.values()) // 2
+                    room = plans.room_left(kep.id, day, busy)
+                    assert room is not None
                     rows.append({"day": day.toordinal(), "kep_id": kep.id, "taken": taken,
-                                 "busy": encode_busy(busy)})  # fmt: skip
+                                 "busy": encode_busy(busy), "room": room.steps, "gap": room.gap})  # fmt: skip
         await session.execute(delete(KepDay))
         await session.execute(insert(KepDay), rows)
 
