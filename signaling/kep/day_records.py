@@ -88,11 +88,12 @@ async def read_rooms(
 
 
 async def lock_day(
-    session: AsyncSession, kep_id: str, day: date, *, skip_locked: bool = False
-) -> Busy | None:
+    session: AsyncSession, kep_id: str, day: date, *, skip_locked: bool = False,
+    is_new: bool = False,
+) -> Busy | None:  # fmt: skip
     """Return what is taken there now; until the transaction ends nobody else changes it.
 
-    None: somebody else holds it (with `skip_locked` only).
+    `is_new`: there was nothing a moment ago. None: somebody else holds it (with `skip_locked` only).
     """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"day": day.toordinal(), "kep_id": kep_id, "taken": 0, "busy": "{}"}
@@ -101,12 +102,12 @@ async def lock_day(
         .where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
         .with_for_update(skip_locked=skip_locked)
     )
-    text = await session.scalar(query)
+    text = None if is_new else await session.scalar(query)
     if text is None:
         # Not there yet, or held: a second one who inserts waits for the first.
-        added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
-        if skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
+        if not is_new and skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
             return None
+        added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
         added_now = await session.scalar(added.returning(KepDay.day))
         text = "{}" if added_now is not None else await session.scalar(query)
     return decode_busy(text) if text is not None else None
