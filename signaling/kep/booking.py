@@ -270,9 +270,7 @@ class Booking:
 
 async def _lock_person(session: AsyncSession, person_id: str) -> Person:
     """Return the person; until the transaction ends they do nothing else here."""
-    person: Person | None = await session.scalar(
-        select(Person).where(Person.id == person_id).with_for_update(key_share=True)
-    )
+    person: Person | None = await session.scalar(_LOCKED, {"person_id": person_id})
     assert person is not None, "invariant: people are not deleted"
     return person
 
@@ -284,6 +282,7 @@ async def _offered(session: AsyncSession, service_id: str) -> KepService:
     return service
 
 
+_LOCKED = select(Person).where(Person.id == bindparam("person_id")).with_for_update(key_share=True)
 _OWN = select(Appointment).where(
     Appointment.person_id == bindparam("person_id"),
     or_(

@@ -64,10 +64,9 @@ async def read_busy(
     session: AsyncSession, day: date, kep_ids: Collection[str] | None
 ) -> Mapping[str, str]:
     """Return what is taken on one day, by ΚΕΠ, for `decode_busy`; None: of all."""
-    query = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == day.toordinal())
-    if kep_ids is not None:
-        query = query.where(KepDay.kep_id.in_(kep_ids))
-    return {kep_id: busy for kep_id, busy in await session.execute(query)}
+    query = _BUSY if kep_ids is None else _BUSY.where(KepDay.kep_id.in_(kep_ids))
+    rows = await session.execute(query, {"day": day.toordinal()})
+    return {kep_id: busy for kep_id, busy in rows}
 
 
 async def read_rooms(
@@ -97,19 +96,15 @@ async def lock_day(
     """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"day": day.toordinal(), "kep_id": kep_id, "taken": 0, "busy": "{}"}
-    query = (
-        select(KepDay.busy)
-        .where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
-        .with_for_update(skip_locked=skip_locked)
-    )
-    text = None if is_new else await session.scalar(query)
+    query = _LOCKED_UNLESS_HELD if skip_locked else _LOCKED
+    text = None if is_new else await session.scalar(query, row)
     if text is None:
         # Not there yet, or held: a second one who inserts waits for the first.
         if not is_new and skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
             return None
         added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
         added_now = await session.scalar(added.returning(KepDay.day))
-        text = "{}" if added_now is not None else await session.scalar(query)
+        text = "{}" if added_now is not None else await session.scalar(query, row)
     return decode_busy(text) if text is not None else None
 
 
@@ -242,6 +237,13 @@ def decode_busy(text: str) -> Busy:
 
 def _is_there(kep_id: str, day: date) -> Select[int]:
     return select(KepDay.day).where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
+
+
+_BUSY = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == bindparam("day"))
+_DAY = select(KepDay.busy).where(
+    KepDay.day == bindparam("day"), KepDay.kep_id == bindparam("kep_id")
+)
+_LOCKED, _LOCKED_UNLESS_HELD = _DAY.with_for_update(), _DAY.with_for_update(skip_locked=True)
 
 
 def _rooms(is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

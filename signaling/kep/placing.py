@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -190,9 +190,7 @@ class Placer:
         least = min(minutes for _, _, minutes in found)
         equals = [each for each in found if each[2] == least][:MAX_COMPARED]
         ids = [window.employee_id for _, window, _ in equals]
-        rows = await session.execute(
-            select(KepEmployee.id, KepEmployee.assigned_at).where(KepEmployee.id.in_(ids))
-        )
+        rows = await session.execute(_ASSIGNED, {"ids": ids})
         assigned = {employee_id: moment for employee_id, moment in rows}
         others = [each for each in found if each[2] != least][:MAX_COMPARED]
         return [
@@ -224,6 +222,11 @@ class Placer:
             .values(assigned_at=self._now())
         )
         return True
+
+
+_ASSIGNED = select(KepEmployee.id, KepEmployee.assigned_at).where(
+    KepEmployee.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _wanted(service: KepService, kep_id: str | None) -> Wanted:

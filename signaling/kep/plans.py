@@ -163,10 +163,13 @@ class PlanStore:
 
     async def get(self, session: AsyncSession) -> Plans:
         """Return the plans as the session sees them."""
-        revision = await session.scalar(select(KepPlanRevision.number)) or 0
+        revision = await session.scalar(_REVISION) or 0
         if self._kept is None or self._kept.revision != revision:
             self._kept = await load_plans(session, self._config, revision)
         return self._kept
+
+
+_REVISION = select(KepPlanRevision.number)
 
 
 async def tell_changed(session: AsyncSession) -> None:
