@@ -8,6 +8,7 @@ hours, the gap need not.
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -144,6 +145,20 @@ def offered_starts(window: int, busy: int, need: Need) -> int:
         offered |= 1 << first
         left &= ~bits(0, first + need.length + need.gap)
     return offered
+
+
+def longest_fit(windows: Iterable[Window], busy: Busy, gap: int) -> int:
+    """Return the steps of the longest appointment that fits somewhere; 0: none does."""
+    return max((_longest_in(each.mask, _busy_of(each, busy), gap) for each in windows), default=0)
+
+
+@functools.lru_cache(maxsize=65536)
+def _longest_in(window: int, busy: int, gap: int) -> int:
+    # What is shorter fits wherever something longer does.
+    lengths = range(1, window.bit_count() + 1)
+    return bisect_left(
+        lengths, True, key=lambda length: not possible_starts(window, busy, Need(length, gap))
+    )
 
 
 def offered_on(windows: Iterable[Window], busy: Busy, need: Need) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,7 +20,7 @@ from signaling.kep.day_records import free, lock_day
 from signaling.kep.day_steps import day_of, moment_of, step_of
 from signaling.kep.notices import Notices
 from signaling.kep.personal import Needs, PersonalData, PersonalVault
-from signaling.kep.placing import NotOffered, Placer
+from signaling.kep.placing import AHEAD, NotOffered, Placer, SlotGone, TimeTaken
 from signaling.kep.states import move
 from signaling.kep.values import AppointmentState, IdentityDocument, WayOfDelivery
 from signaling.storage.database import Database
@@ -71,6 +71,14 @@ class BookingParts:
     now: Callable[[], datetime]
 
 
+class Own(NamedTuple):
+    """What a citizen has already."""
+
+    made: Appointment | None
+    """By the same form."""
+    ahead: Sequence[Appointment]
+
+
 class Booking:
     """Makes, moves and cancels appointments."""
 
@@ -86,6 +94,11 @@ class Booking:
             SlotGone, NotOffered, OwnOverlap: as `Placer.place`.
             TooManyAppointments: see above.
         """
+        if self._turns.locked():
+            # Who would only be told at the end of the queue that the time is gone is told now.
+            existing = await self._read(lambda session: self._look(session, order))
+            if existing is not None:
+                return existing
         return await self._in_turn(lambda session: self._book(session, order))
 
     async def reschedule(
@@ -110,6 +123,24 @@ class Booking:
         await self._in_turn(lambda session: self._cancel(session, appointment_id, actor_id))
 
     async def _in_turn(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        try:
+            return await self._write(work)
+        except TimeTaken as taken:
+            raise SlotGone(await self._offers(taken)) from None
+
+    async def _read(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        try:
+            async with self._parts.database.read() as session:
+                return await work(session)
+        except TimeTaken as taken:
+            raise SlotGone(await self._offers(taken)) from None
+
+    async def _offers(self, taken: TimeTaken) -> Sequence[int]:
+        """Look for other times; nobody waits in the queue for that."""
+        async with self._parts.database.read() as session:
+            return await self._parts.placer.offers(session, taken)
+
+    async def _write(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
         async with self._turns:
             for attempt in range(DEADLOCK_TRIES):
                 try:
@@ -122,18 +153,25 @@ class Booking:
                         raise
         raise AssertionError("unreachable: the last try returns or raises")
 
+    async def _look(self, session: AsyncSession, order: Order) -> Appointment | None:
+        """Return what the same form made before; None: the order could be met."""
+        own = await self._own(session, order.person_id, order.request_key)
+        if own.made is None:
+            service = await _offered(session, order.service_id)
+            self._check_person(own)
+            await self._parts.placer.check_free(session, service, order.kep_id, order.step)
+        return own.made
+
     async def _book(self, session: AsyncSession, order: Order) -> Appointment:
         parts = self._parts
         person = await _lock_person(session, order.person_id)
-        existing = await _made_by(session, order.person_id, order.request_key)
-        if existing is not None:
-            return existing
-        service = await session.get(KepService, order.service_id)
-        if service is None or not service.is_active:
-            raise NotOffered
-        await self._check_person(session, order.person_id)
+        own = await self._own(session, order.person_id, order.request_key)
+        if own.made is not None:
+            return own.made
+        service = await _offered(session, order.service_id)
+        self._check_person(own)
         appointment = self._new(order, service)
-        await parts.placer.place(session, appointment, service, order.kep_id)
+        await parts.placer.place(session, appointment, service, order.kep_id, own=own.ahead)
         await self._record(session, AuditAction.BOOK_APPOINTMENT, appointment)
         await parts.notices.tell_booked(session, person, appointment)
         return appointment
@@ -144,16 +182,16 @@ class Booking:
     ) -> Appointment:  # fmt: skip
         parts = self._parts
         person = await _lock_person(session, person_id)
-        existing = await _made_by(session, person_id, request_key)
-        if existing is not None:
-            return existing
+        own = await self._own(session, person_id, request_key)
+        if own.made is not None:
+            return own.made
         old = await session.get_one(Appointment, appointment_id)
         # Two who swap their days meet at the earlier one first, and neither waits for the other.
         for day in sorted({day_of(step_of(old.starts_at)), day_of(step)}):
             await lock_day(session, old.kep_id, day)
         move(old, AppointmentState.RESCHEDULED)
         await session.flush()
-        await free(session, old)
+        await free(session, old, await parts.placer.plans(session))
         await parts.reserve(session, old, is_taken=False)
         service = await session.get_one(KepService, old.service_id)
         order = Order(
@@ -164,7 +202,7 @@ class Booking:
         appointment = self._new(order, service)
         appointment.calendar_uid, appointment.replaces_id = old.calendar_uid, old.id
         appointment.calendar_sequence = old.calendar_sequence + 1
-        await parts.placer.place(session, appointment, service, old.kep_id)
+        await parts.placer.place(session, appointment, service, old.kep_id, own=own.ahead)
         await session.execute(
             update(AppointmentGuest)
             .where(AppointmentGuest.appointment_id == old.id)
@@ -181,22 +219,23 @@ class Booking:
         move(appointment, AppointmentState.CANCELLED)
         appointment.calendar_sequence += 1
         await session.flush()
-        await free(session, appointment)
+        await free(session, appointment, await parts.placer.plans(session))
         await parts.reserve(session, appointment, is_taken=False)
         await self._record(session, AuditAction.CANCEL_APPOINTMENT, appointment, actor_id)
         await parts.notices.tell_cancelled(session, person, appointment)
 
-    async def _check_person(self, session: AsyncSession, person_id: str) -> None:
-        ahead = await session.scalar(
-            select(func.count())
-            .select_from(Appointment)
-            .where(
-                Appointment.person_id == person_id,
-                Appointment.state == AppointmentState.BOOKED,
-                Appointment.starts_at > self._parts.now(),
-            )
-        )
-        if (ahead or 0) >= self._parts.config.max_open_per_person:
+    async def _own(self, session: AsyncSession, person_id: str, request_key: str) -> Own:
+        """Return what the person has: one question for all that depends on it."""
+        values = {"person_id": person_id, "request_key": request_key, "now": self._parts.now()}
+        rows = list(await session.scalars(_OWN, values))
+        made = next((each for each in rows if each.request_key == request_key), None)
+        return Own(made, [each for each in rows if each.state in AHEAD])
+
+    def _check_person(self, own: Own) -> None:
+        now = self._parts.now()
+        booked = [each for each in own.ahead
+                  if each.state == AppointmentState.BOOKED and each.starts_at > now]  # fmt: skip
+        if len(booked) >= self._parts.config.max_open_per_person:
             raise TooManyAppointments
 
     def _new(self, order: Order, service: KepService) -> Appointment:
@@ -231,17 +270,23 @@ class Booking:
 
 async def _lock_person(session: AsyncSession, person_id: str) -> Person:
     """Return the person; until the transaction ends they do nothing else here."""
-    person: Person | None = await session.scalar(
-        select(Person).where(Person.id == person_id).with_for_update(key_share=True)
-    )
+    person: Person | None = await session.scalar(_LOCKED, {"person_id": person_id})
     assert person is not None, "invariant: people are not deleted"
     return person
 
 
-async def _made_by(session: AsyncSession, person_id: str, request_key: str) -> Appointment | None:
-    found: Appointment | None = await session.scalar(
-        select(Appointment).where(
-            Appointment.person_id == person_id, Appointment.request_key == request_key
-        )
-    )
-    return found
+async def _offered(session: AsyncSession, service_id: str) -> KepService:
+    service = await session.get(KepService, service_id)
+    if service is None or not service.is_active:
+        raise NotOffered
+    return service
+
+
+_LOCKED = select(Person).where(Person.id == bindparam("person_id")).with_for_update(key_share=True)
+_OWN = select(Appointment).where(
+    Appointment.person_id == bindparam("person_id"),
+    or_(
+        Appointment.request_key == bindparam("request_key"),
+        Appointment.state.in_(AHEAD) & (Appointment.ends_at > bindparam("now")),
+    ),
+)

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.kep.availability import Busy
 from signaling.kep.day_steps import bits, day_of, midnight_step, step_of
 from signaling.kep.plans import Plans
-from signaling.storage.models import Appointment, AppointmentStep, KepDay
+from signaling.storage.models import Appointment, AppointmentStep, KepDay, KepPlanRevision
+from signaling.storage.models.base import Id
 
 _MASKS = msgspec.json.Decoder(dict[str, str])
+RECKONED_AT_ONCE = 200
+"""Days whose room is reckoned in one transaction."""
+
+
+class DayRoom(NamedTuple):
+    """What is left on one day at several ΚΕΠ."""
+
+    touched: int
+    """ΚΕΠ at which something is, or was, taken."""
+    known: int
+    """Of those, whose room is known."""
+    room: int
+    """Steps of the longest appointment that fits at one of these."""
 
 
 async def read_taken(
@@ -37,49 +64,52 @@ async def read_busy(
     session: AsyncSession, day: date, kep_ids: Collection[str] | None
 ) -> Mapping[str, str]:
     """Return what is taken on one day, by ΚΕΠ, for `decode_busy`; None: of all."""
-    query = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == day.toordinal())
-    if kep_ids is not None:
-        query = query.where(KepDay.kep_id.in_(kep_ids))
-    return {kep_id: busy for kep_id, busy in await session.execute(query)}
+    query = _BUSY if kep_ids is None else _BUSY.where(KepDay.kep_id.in_(kep_ids))
+    rows = await session.execute(query, {"day": day.toordinal()})
+    return {kep_id: busy for kep_id, busy in rows}
 
 
-async def read_some(
-    session: AsyncSession, wanted: Collection[tuple[int, str]]
-) -> Mapping[tuple[int, str], str]:
-    """Return what is taken, by ordinal of the day and ΚΕΠ, for `decode_busy`."""
-    query = select(KepDay.day, KepDay.kep_id, KepDay.busy).where(
-        tuple_(KepDay.day, KepDay.kep_id).in_(wanted)
-    )
-    return {(day, kep_id): busy for day, kep_id, busy in await session.execute(query)}
+async def read_rooms(
+    session: AsyncSession, kep_ids: Collection[str], first: date, last: date, gap: int
+) -> Mapping[int, DayRoom]:
+    """Return what is left at some ΚΕΠ, by ordinal of the day; of a day that is not there nothing is
+    taken."""
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    ids = sorted(kep_ids)
+    rows = await session.execute(
+        _ROOMS_POSTGRESQL if is_postgresql else _ROOMS_SQLITE,
+        {
+            "kep_ids": ids if is_postgresql else msgspec.json.encode(ids).decode(), "gap": gap,
+            "first": first.toordinal(), "last": last.toordinal(),
+        },
+    )  # fmt: skip
+    return {day: DayRoom(*room) for day, *room in rows}
 
 
 async def lock_day(
-    session: AsyncSession, kep_id: str, day: date, *, skip_locked: bool = False
-) -> Busy | None:
+    session: AsyncSession, kep_id: str, day: date, *, skip_locked: bool = False,
+    is_new: bool = False,
+) -> Busy | None:  # fmt: skip
     """Return what is taken there now; until the transaction ends nobody else changes it.
 
-    None: somebody else holds it (with `skip_locked` only).
+    `is_new`: there was nothing a moment ago. None: somebody else holds it (with `skip_locked` only).
     """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"day": day.toordinal(), "kep_id": kep_id, "taken": 0, "busy": "{}"}
-    query = (
-        select(KepDay.busy)
-        .where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
-        .with_for_update(skip_locked=skip_locked)
-    )
-    text = await session.scalar(query)
+    query = _LOCKED_UNLESS_HELD if skip_locked else _LOCKED
+    text = None if is_new else await session.scalar(query, row)
     if text is None:
         # Not there yet, or held: a second one who inserts waits for the first.
-        added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
-        if skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
+        if not is_new and skip_locked and await session.scalar(_is_there(kep_id, day)) is not None:
             return None
+        added = dialect.insert(KepDay).values(row).on_conflict_do_nothing()
         added_now = await session.scalar(added.returning(KepDay.day))
-        text = "{}" if added_now is not None else await session.scalar(query)
+        text = "{}" if added_now is not None else await session.scalar(query, row)
     return decode_busy(text) if text is not None else None
 
 
 async def take(
-    session: AsyncSession, appointment: Appointment, length_and_gap: int, busy: Busy
+    session: AsyncSession, appointment: Appointment, length_and_gap: int, busy: Busy, plans: Plans
 ) -> None:
     """Take the appointment's time, from its start on. `busy` is the day, which must be locked.
 
@@ -100,10 +130,10 @@ async def take(
             for step in steps
         ],
     )
-    await _change_day(session, appointment, steps, busy, is_taken=True)
+    await _change_day(session, appointment, steps, busy, plans=plans, is_taken=True)
 
 
-async def free(session: AsyncSession, appointment: Appointment) -> None:
+async def free(session: AsyncSession, appointment: Appointment, plans: Plans) -> None:
     """Give the appointment's time back: it can be booked again with the end of the transaction."""
     day = day_of(step_of(appointment.starts_at))
     busy = await lock_day(session, appointment.kep_id, day)
@@ -112,7 +142,7 @@ async def free(session: AsyncSession, appointment: Appointment) -> None:
     steps = sorted(await session.scalars(select(AppointmentStep.step).where(of_appointment)))
     if steps:
         await session.execute(delete(AppointmentStep).where(of_appointment))
-        await _change_day(session, appointment, steps, busy, is_taken=False)
+        await _change_day(session, appointment, steps, busy, plans=plans, is_taken=False)
 
 
 async def recount(session: AsyncSession, plans: Plans, kep_id: str, today: date) -> None:
@@ -131,14 +161,48 @@ async def recount(session: AsyncSession, plans: Plans, kep_id: str, today: date)
     for ordinal, text in rows.all():
         busy, windows = decode_busy(text), plans.on(kep, date.fromordinal(ordinal)).windows
         taken = sum((busy.get(each.employee_id, 0) & each.mask).bit_count() for each in windows)
+        room = plans.room_left(kep_id, date.fromordinal(ordinal), busy)
         await session.execute(
-            update(KepDay).where(KepDay.day == ordinal, KepDay.kep_id == kep_id).values(taken=taken)
+            update(KepDay)
+            .where(KepDay.day == ordinal, KepDay.kep_id == kep_id)
+            .values(taken=taken, room=room and room.steps, gap=room and room.gap)
         )
+
+
+async def reckon_rooms(session: AsyncSession, plans: Plans, today: date) -> int:
+    """Reckon the room of days of which it is not known, or with another gap, and return how many
+    these were: up to `RECKONED_AT_ONCE`."""
+    ids: dict[int, list[str]] = {}
+    for kep in plans.keps.values():
+        ids.setdefault(plans.gap(kep), []).append(kep.id)
+    for gap, kep_ids in ids.items():
+        found = await session.execute(
+            select(KepDay.day, KepDay.kep_id, KepDay.busy)
+            .where(
+                KepDay.day >= today.toordinal(),
+                KepDay.kep_id.in_(kep_ids),
+                or_(KepDay.room.is_(None), KepDay.gap != gap),
+            )
+            .limit(RECKONED_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+        if rows := found.all():
+            await session.execute(
+                update(KepDay), [_reckoned(plans, ordinal, *row) for ordinal, *row in rows]
+            )
+            return len(rows)
+    return 0
+
+
+def _reckoned(plans: Plans, ordinal: int, kep_id: str, busy: str) -> dict[str, object]:
+    room = plans.room_left(kep_id, date.fromordinal(ordinal), decode_busy(busy))
+    assert room is not None, "invariant: of the plans"
+    return {"day": ordinal, "kep_id": kep_id, "room": room.steps, "gap": room.gap}
 
 
 async def _change_day(
     session: AsyncSession, appointment: Appointment, steps: Sequence[int], busy: Busy, *,
-    is_taken: bool,
+    plans: Plans, is_taken: bool,
 ) -> None:  # fmt: skip
     day, masks = day_of(steps[0]), dict(busy)
     change = bits(steps[0] - midnight_step(day), len(steps))
@@ -146,10 +210,18 @@ async def _change_day(
         mask = masks.get(key, 0)
         masks[key] = mask | change if is_taken else mask & ~change
     count = len(steps) if is_taken else -len(steps)
+    room = plans.room_left(appointment.kep_id, day, masks)
+    # Who changes the plan meanwhile reckons the days that are there, unless this one is held here.
+    is_known = select(KepPlanRevision.number).scalar_subquery() == plans.revision
     await session.execute(
         update(KepDay)
         .where(KepDay.day == day.toordinal(), KepDay.kep_id == appointment.kep_id)
-        .values(busy=encode_busy(masks), taken=KepDay.taken + count)
+        .values(
+            busy=encode_busy(masks),
+            taken=KepDay.taken + count,
+            gap=room and room.gap,
+            room=None if room is None else case((is_known, room.steps)),
+        )
     )
 
 
@@ -165,3 +237,29 @@ def decode_busy(text: str) -> Busy:
 
 def _is_there(kep_id: str, day: date) -> Select[int]:
     return select(KepDay.day).where(KepDay.day == day.toordinal(), KepDay.kep_id == kep_id)
+
+
+_BUSY = select(KepDay.kep_id, KepDay.busy).where(KepDay.day == bindparam("day"))
+_DAY = select(KepDay.busy).where(
+    KepDay.day == bindparam("day"), KepDay.kep_id == bindparam("kep_id")
+)
+_LOCKED, _LOCKED_UNLESS_HELD = _DAY.with_for_update(), _DAY.with_for_update(skip_locked=True)
+
+
+def _rooms(is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    room = case((KepDay.gap == bindparam("gap"), KepDay.room))
+    return (
+        select(KepDay.day, func.count(), func.count(room), func.coalesce(func.max(room), 0))
+        .where(KepDay.day.between(bindparam("first"), bindparam("last")), is_wanted)
+        .group_by(KepDay.day)
+    )
+
+
+# One parameter for all ids: a list of parameters would be another statement for each length.
+_IDS = bindparam("kep_ids", type_=postgresql.ARRAY(Id))
+_ROOMS_POSTGRESQL = _rooms(KepDay.kep_id.in_(select(func.unnest(_IDS))))
+_ROOMS_SQLITE = _rooms(
+    KepDay.kep_id.in_(
+        select(func.json_each(bindparam("kep_ids", type_=String)).table_valued("value").c.value)
+    )
+)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.kep.config import KepConfig
@@ -39,13 +39,16 @@ class Place:
 
 async def place_of(session: AsyncSession, appointment: Appointment) -> Place:
     """Return where an appointment is."""
-    found = await session.execute(
-        select(Kep, Municipality, KepService)
-        .join(Municipality, Municipality.id == Kep.municipality_id)
-        .join(KepService, KepService.id == appointment.service_id)
-        .where(Kep.id == appointment.kep_id)
-    )
-    return Place(*found.one())
+    values = {"service_id": appointment.service_id, "kep_id": appointment.kep_id}
+    return Place(*(await session.execute(_PLACE, values)).one())
+
+
+_PLACE = (
+    select(Kep, Municipality, KepService)
+    .join(Municipality, Municipality.id == Kep.municipality_id)
+    .join(KepService, KepService.id == bindparam("service_id"))
+    .where(Kep.id == bindparam("kep_id"))
+)
 
 
 class Notices:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.kep.availability import (
     Busy,
     Candidate,
-    Need,
     Window,
     choose_order,
     fitting_windows,
@@ -22,7 +21,7 @@ from signaling.kep.capacity import Reserve
 from signaling.kep.config import KepConfig
 from signaling.kep.day_records import decode_busy, lock_day, read_busy, take
 from signaling.kep.day_steps import day_of, midnight_step, moment_of, step_of
-from signaling.kep.plans import KepFacts, PlanStore, Wanted
+from signaling.kep.plans import KepFacts, Plans, PlanStore, Wanted
 from signaling.kep.search import Search, is_bookable
 from signaling.kep.values import AppointmentState, Theme
 from signaling.storage.models import Appointment, KepEmployee, KepService
@@ -49,6 +48,15 @@ class SlotGone(Exception):
         """Steps of other times that were free a moment ago."""
 
 
+class TimeTaken(Exception):
+    """What becomes of it is `SlotGone`, as soon as nobody waits for this transaction any more."""
+
+    def __init__(self, wanted: Wanted, step: int) -> None:
+        super().__init__("time taken")
+        self.wanted = wanted
+        self.step = step
+
+
 class NotOffered(Exception):
     """The service is not given (there)."""
 
@@ -68,55 +76,94 @@ class Placer:
         self._reserve = reserve
         self._now = now
 
+    async def plans(self, session: AsyncSession) -> Plans:
+        """Return the plans as the session sees them."""
+        return await self._plans.get(session)
+
+    async def offers(self, session: AsyncSession, taken: TimeTaken) -> Sequence[int]:
+        """Return the steps of other times that are free."""
+        search = await self._search(session, taken.wanted)
+        return await search.next_times(session, taken.step)
+
+    async def check_free(
+        self, session: AsyncSession, service: KepService, kep_id: str | None, step: int
+    ) -> None:
+        """Look whether somebody could take an appointment; nobody is given one.
+
+        Raises:
+            TimeTaken, NotOffered: see above.
+        """
+        search = await self._search(session, _wanted(service, kep_id))
+        if not is_bookable(step, search) or not await self._is_free(session, search, step):
+            raise TimeTaken(search.wanted, step)
+
     async def place(
         self, session: AsyncSession, appointment: Appointment, service: KepService,
-        kep_id: str | None,
+        kep_id: str | None, *, own: Iterable[Appointment],
     ) -> None:  # fmt: skip
         """Give the appointment, which has its start, to an employee, and take their time.
 
+        `own` are other appointments of the citizen.
+
         Raises:
-            SlotGone, NotOffered, OwnOverlap: see above. Nothing may be committed then.
+            TimeTaken, NotOffered, OwnOverlap: see above. Nothing may be committed then.
         """
-        plans = await self._plans.get(session)
-        wanted = Wanted(Theme(service.theme), service.municipality_id, kep_id)
-        search = Search(plans, wanted, self._config, self._now())
+        search = await self._search(session, _wanted(service, kep_id))
         step = step_of(appointment.starts_at)
-        if not search.keps:
-            raise NotOffered
-        placed = is_bookable(step, search) and await self._give(session, search, appointment)
-        if not placed:
-            raise SlotGone(await search.next_times(session, step))
-        if await _overlaps(session, appointment):
+        if not is_bookable(step, search) or not await self._give(session, search, appointment):
+            raise TimeTaken(search.wanted, step)
+        if any(_overlap(each, appointment) for each in own):
             raise OwnOverlap
         if not await self._reserve(session, appointment, is_taken=True):
-            raise SlotGone(await search.next_times(session, step))
+            raise TimeTaken(search.wanted, step)
+
+    async def _search(self, session: AsyncSession, wanted: Wanted) -> Search:
+        search = Search(await self._plans.get(session), wanted, self._config, self._now())
+        if not search.keps:
+            raise NotOffered
+        return search
+
+    async def _is_free(self, session: AsyncSession, search: Search, step: int) -> bool:
+        keps, busy = await _read_day(session, search, day_of(step))
+        untouched = [each for each in keps if each.id not in busy]
+        return any(_fitting(search, untouched, busy, step)) or any(
+            _fitting(search, keps, busy, step)
+        )
 
     async def _give(self, session: AsyncSession, search: Search, appointment: Appointment) -> bool:
         """Try those who could, in order; those whose day somebody else holds come last."""
-        candidates = await self._candidates(session, search, step_of(appointment.starts_at))
+        step = step_of(appointment.starts_at)
+        keps, busy = await _read_day(session, search, day_of(step))
+        candidates = await self._candidates(session, search, keps, busy, step)
         order = choose_order(candidates)[:MAX_CANDIDATES_TRIED]
         held = []
         for candidate in order if len(search.keps) > 1 else ():
-            outcome = await self._try(session, search, appointment, candidate, skip_locked=True)
+            outcome = await self._try(
+                session, search, appointment, candidate, skip_locked=True,
+                is_new=candidate.kep_id not in busy,
+            )  # fmt: skip
             if outcome:
                 return True
             if outcome is None:
                 held.append(candidate)
         for candidate in held if len(search.keps) > 1 else order:
-            if await self._try(session, search, appointment, candidate, skip_locked=False):
+            if await self._try(
+                session, search, appointment, candidate, skip_locked=False,
+                is_new=candidate.kep_id not in busy,
+            ):  # fmt: skip
                 return True
         return False
 
     async def _try(
         self, session: AsyncSession, search: Search, appointment: Appointment,
-        candidate: Candidate, *, skip_locked: bool,
+        candidate: Candidate, *, skip_locked: bool, is_new: bool,
     ) -> bool | None:  # fmt: skip
         """Return whether the candidate has got the appointment; None: the day is held."""
         step = step_of(appointment.starts_at)
         day = day_of(step)
         kep = search.plans.keps[candidate.kep_id]
         need = search.plans.need(kep, search.wanted.theme)
-        busy = await lock_day(session, kep.id, day, skip_locked=skip_locked)
+        busy = await lock_day(session, kep.id, day, skip_locked=skip_locked, is_new=is_new)
         if busy is None:
             return None
         # Now that nobody else can change the day: is it still free?
@@ -126,26 +173,24 @@ class Placer:
         place = (candidate.employee_id, candidate.workstation_id)
         if place not in {(each.employee_id, each.workstation_id) for each in fitting}:
             return False
-        return await self._take(session, appointment, candidate, need, busy)
+        return await self._take(session, appointment, candidate, busy, search.plans)
 
     async def _candidates(
-        self, session: AsyncSession, search: Search, step: int
-    ) -> list[Candidate]:
+        self, session: AsyncSession, search: Search, keps: Sequence[KepFacts],
+        busy: Mapping[str, str], step: int,
+    ) -> list[Candidate]:  # fmt: skip
         """Return who could take an appointment at `step` and has fewest minutes that day."""
-        day = day_of(step)
-        keps = [each for each in search.keps if search.reaches(each, day)]
-        busy = await read_busy(session, day, search.ids(keps))
         untouched = [each for each in keps if each.id not in busy]
         # Where nothing is taken nobody has less: the others need not be looked at.
-        found = _fitting(search, untouched, busy, step) or _fitting(search, keps, busy, step)
+        found = list(_fitting(search, untouched, busy, step)) or list(
+            _fitting(search, keps, busy, step)
+        )
         if not found:
             return []
         least = min(minutes for _, _, minutes in found)
         equals = [each for each in found if each[2] == least][:MAX_COMPARED]
         ids = [window.employee_id for _, window, _ in equals]
-        rows = await session.execute(
-            select(KepEmployee.id, KepEmployee.assigned_at).where(KepEmployee.id.in_(ids))
-        )
+        rows = await session.execute(_ASSIGNED, {"ids": ids})
         assigned = {employee_id: moment for employee_id, moment in rows}
         others = [each for each in found if each[2] != least][:MAX_COMPARED]
         return [
@@ -155,10 +200,11 @@ class Placer:
         ]  # fmt: skip
 
     async def _take(
-        self, session: AsyncSession, appointment: Appointment, candidate: Candidate, need: Need,
-        busy: Busy,
+        self, session: AsyncSession, appointment: Appointment, candidate: Candidate, busy: Busy,
+        plans: Plans,
     ) -> bool:  # fmt: skip
         step = step_of(appointment.starts_at)
+        need = plans.need(plans.keps[candidate.kep_id], Theme(appointment.theme))
         appointment.kep_id = candidate.kep_id
         appointment.employee_id = candidate.employee_id
         appointment.workstation_id = candidate.workstation_id
@@ -167,7 +213,7 @@ class Placer:
             async with session.begin_nested():
                 session.add(appointment)
                 await session.flush()
-                await take(session, appointment, need.length + need.gap, busy)
+                await take(session, appointment, need.length + need.gap, busy, plans)
         except IntegrityError:
             return False
         await session.execute(
@@ -178,33 +224,41 @@ class Placer:
         return True
 
 
+_ASSIGNED = select(KepEmployee.id, KepEmployee.assigned_at).where(
+    KepEmployee.id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _wanted(service: KepService, kep_id: str | None) -> Wanted:
+    return Wanted(Theme(service.theme), service.municipality_id, kep_id)
+
+
+async def _read_day(
+    session: AsyncSession, search: Search, day: date
+) -> tuple[Sequence[KepFacts], Mapping[str, str]]:
+    """Return the ΚΕΠ that can be booked for a day, and what is taken there."""
+    keps = [each for each in search.keps if search.reaches(each, day)]
+    return keps, await read_busy(session, day, search.ids(keps))
+
+
 def _fitting(
     search: Search, keps: Sequence[KepFacts], busy: Mapping[str, str], step: int
-) -> list[tuple[str, Window, int]]:
-    """Return who could take an appointment at `step`: ΚΕΠ, window, minutes that day."""
-    day, found = day_of(step), []
+) -> Iterator[tuple[str, Window, int]]:
+    """Find who could take an appointment at `step`: ΚΕΠ, window, minutes that day."""
+    day = day_of(step)
     bit = step - midnight_step(day)
     for kep in keps:
         masks = decode_busy(busy[kep.id]) if kep.id in busy else {}
         need = search.plans.need(kep, search.wanted.theme)
-        found += [
-            (kep.id, window, minutes_of(masks.get(window.employee_id, 0)))
-            for window in fitting_windows(search.plans.on(kep, day).windows, masks, need, bit)
-        ]
-    return found
+        for window in fitting_windows(search.plans.on(kep, day).windows, masks, need, bit):
+            yield kep.id, window, minutes_of(masks.get(window.employee_id, 0))
 
 
-async def _overlaps(session: AsyncSession, appointment: Appointment) -> bool:
-    """Return whether the citizen has another appointment at the same time."""
-    found = await session.scalar(
-        select(Appointment.id)
-        .where(
-            Appointment.person_id == appointment.person_id,
-            Appointment.id != appointment.id,
-            Appointment.state.in_(AHEAD),
-            Appointment.starts_at < appointment.ends_at,
-            Appointment.ends_at > appointment.starts_at,
-        )
-        .limit(1)
+def _overlap(other: Appointment, appointment: Appointment) -> bool:
+    """Return whether another appointment of the citizen is at the same time."""
+    return (
+        other.id != appointment.id
+        and other.state in AHEAD
+        and other.starts_at < appointment.ends_at
+        and other.ends_at > appointment.starts_at
     )
-    return found is not None

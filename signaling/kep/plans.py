@@ -6,17 +6,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.kep.availability import (
     Absence,
+    Busy,
     Hours,
     KepPlan,
     Need,
     Shift,
     Window,
+    longest_fit,
     need_of,
     windows_on,
 )
@@ -36,6 +39,8 @@ from signaling.storage.models import (
 
 MAX_DAYS_REMEMBERED = 50_000
 """LIMIT: days of single ΚΕΠ whose windows are remembered; past it all are forgotten."""
+MAX_OPEN_REMEMBERED = 2_000
+"""LIMIT: of days and themes whose open ΚΕΠ are remembered, likewise."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,17 @@ class DayPlan:
     windows: Sequence[Window]
     steps: int
     """Of all windows together."""
+    room: int
+    """Steps of the longest appointment while nothing is taken."""
+
+
+class Room(NamedTuple):
+    """What is left of a day at one ΚΕΠ."""
+
+    steps: int
+    """Of the longest appointment that fits."""
+    gap: int
+    """Steps that were reckoned with after it."""
 
 
 @dataclass
@@ -79,6 +95,7 @@ class Plans:
     long_factor: float
     keps: Mapping[str, KepFacts]
     _days: dict[tuple[str, date], DayPlan] = field(default_factory=dict)
+    _open: dict[tuple[date, Theme], Mapping[Need, frozenset[str]]] = field(default_factory=dict)
 
     def eligible(self, wanted: Wanted) -> list[KepFacts]:
         """Return the ΚΕΠ that may serve what is wanted."""
@@ -96,6 +113,10 @@ class Plans:
         factor = self.long_factor if theme is Theme.DISABILITY else 1.0
         return need_of(kep.slot_minutes, kep.gap_minutes, factor)
 
+    def gap(self, kep: KepFacts) -> int:
+        """Return the steps that are kept free after each appointment there."""
+        return need_of(kep.slot_minutes, kep.gap_minutes).gap
+
     def on(self, kep: KepFacts, day: date) -> DayPlan:
         """Return who can be met on `day`."""
         found = self._days.get((kep.id, day))
@@ -103,9 +124,34 @@ class Plans:
             if len(self._days) >= MAX_DAYS_REMEMBERED:
                 self._days.clear()
             windows = windows_on(kep.plan, day)
-            found = DayPlan(windows, sum(each.mask.bit_count() for each in windows))
+            steps = sum(each.mask.bit_count() for each in windows)
+            found = DayPlan(windows, steps, longest_fit(windows, {}, self.gap(kep)))
             self._days[kep.id, day] = found
         return found
+
+    def open_on(self, day: date, theme: Theme) -> Mapping[Need, frozenset[str]]:
+        """Return the ΚΕΠ that could give an appointment on `day` if nothing were taken, by what it
+        takes there."""
+        found = self._open.get((day, theme))
+        if found is None:
+            if len(self._open) >= MAX_OPEN_REMEMBERED:
+                self._open.clear()
+            ids: dict[Need, list[str]] = {}
+            for kep in self.keps.values():
+                need = self.need(kep, theme)
+                if self.on(kep, day).room >= need.length:
+                    ids.setdefault(need, []).append(kep.id)
+            found = {need: frozenset(each) for need, each in ids.items()}
+            self._open[day, theme] = found
+        return found
+
+    def room_left(self, kep_id: str, day: date, busy: Busy) -> Room | None:
+        """Return what is left of a day; None: the ΚΕΠ takes no appointments."""
+        kep = self.keps.get(kep_id)
+        if kep is None:
+            return None
+        gap = self.gap(kep)
+        return Room(longest_fit(self.on(kep, day).windows, busy, gap), gap)
 
 
 class PlanStore:
@@ -117,10 +163,13 @@ class PlanStore:
 
     async def get(self, session: AsyncSession) -> Plans:
         """Return the plans as the session sees them."""
-        revision = await session.scalar(select(KepPlanRevision.number)) or 0
+        revision = await session.scalar(_REVISION) or 0
         if self._kept is None or self._kept.revision != revision:
             self._kept = await load_plans(session, self._config, revision)
         return self._kept
+
+
+_REVISION = select(KepPlanRevision.number)
 
 
 async def tell_changed(session: AsyncSession) -> None:

@@ -13,6 +13,7 @@ from signaling.kep.config import STEP_MIN, KepConfig
 from signaling.kep.day_records import lock_day, take
 from signaling.kep.day_steps import bits, day_of, midnight_step, moment_of, step_of
 from signaling.kep.personal import Needs, PersonalData, PersonalVault
+from signaling.kep.plans import PlanStore
 from signaling.kep.samples import sample_identity
 from signaling.kep.states import OVER
 from signaling.kep.values import (
@@ -113,7 +114,8 @@ async def _place(
             appointment.ends_at = moment_of(first + length)
             session.add(appointment)
             await session.flush()
-            await take(session, appointment, length_and_gap, busy)
+            plans = await PlanStore(config).get(session)
+            await take(session, appointment, length_and_gap, busy, plans)
             return True
         first += 1
     return False

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from operator import itemgetter
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from signaling.kep.availability import offered_on, starts_of
+from signaling.kep.availability import Need, offered_on, starts_of
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import decode_busy, read_busy, read_some, read_taken
-from signaling.kep.day_steps import STEP_S, day_of, moment_of
+from signaling.kep.day_records import DayRoom, decode_busy, read_busy, read_rooms
+from signaling.kep.day_steps import STEP_S, day_of, midnight_step, moment_of
 from signaling.kep.plans import KepFacts, Plans, Wanted
 from signaling.rendering import ATHENS
 
-FIRST_BATCH = 2
-"""ΚΕΠ of an undecided day that are looked into at first; then four times as many, and so on."""
-MAX_PAIRS = 400
-"""LIMIT: of days and ΚΕΠ named in one statement."""
 MAX_OFFERS = 6
 """LIMIT: other times offered to who came too late."""
-
-
-_ROOM = itemgetter(0)
+NOTHING_TAKEN = DayRoom(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -42,10 +35,12 @@ class Search:
         self.plans = plans
         self.wanted = wanted
         self.keps = plans.eligible(wanted)
-        self._needs = [plans.need(each, wanted.theme) for each in self.keps]
         earliest = now.timestamp() + config.notice_minutes * 60
         self.from_step = -(-int(earliest) // STEP_S)
         self.today = now.astimezone(ATHENS).date()
+        self._first_horizon = self.today + timedelta(
+            days=min((each.horizon_days for each in self.keps), default=0)
+        )
 
     @property
     def last_day(self) -> date:
@@ -61,24 +56,28 @@ class Search:
     async def days(self, session: AsyncSession) -> list[FreeDay]:
         """Return all days up to the horizon with whether anything is free on them.
 
-        What is taken is read as one number for each day and ΚΕΠ; only where that does not decide
-        are the times themselves looked at, those with most room first.
+        Of ΚΕΠ that are open alike the room left is read as one number for each day; the times
+        themselves are looked at only where a part of the day is past, or the number is not there.
         """
         days = [self.today + timedelta(days=each)
                 for each in range((self.last_day - self.today).days + 1)]  # fmt: skip
-        taken = await read_taken(session, self.ids(), self.today, self.last_day)
-        doubtful: dict[date, list[KepFacts]] = {}
         free = set()
-        for day in days:
-            undecided = self._undecided(day, taken.get(day.toordinal(), {}))
-            if undecided is None:
+        doubtful = [each for each in days if midnight_step(each) < self.from_step]
+        whole = days[len(doubtful) :]
+        for (need, ids), alike in self._open_alike(whole).items():
+            wanted = [each for each in alike if each not in free]
+            if not wanted:
+                continue
+            rooms = await read_rooms(session, ids, wanted[0], wanted[-1], need.gap)
+            for day in wanted:
+                left = rooms.get(day.toordinal(), NOTHING_TAKEN)
+                if left.touched < len(ids) or left.room >= need.length:
+                    free.add(day)
+                elif left.known < left.touched:
+                    doubtful.append(day)
+        for day in doubtful:
+            if day not in free and await self.times(session, day):
                 free.add(day)
-            elif undecided:
-                doubtful[day] = undecided
-        size = FIRST_BATCH
-        while doubtful:
-            free |= await self._decide(session, doubtful, size)
-            size *= 4
         return [FreeDay(day, day in free) for day in days]
 
     async def times(self, session: AsyncSession, day: date) -> list[int]:
@@ -102,49 +101,22 @@ class Search:
                         break
         return sorted(found[:MAX_OFFERS])
 
-    def _undecided(self, day: date, taken: Mapping[str, int]) -> list[KepFacts] | None:
-        """Return the ΚΕΠ that may or may not have room, most room first; None: one surely has."""
-        undecided = []
-        plans, ahead = self.plans, (day - self.today).days
-        for kep, need in zip(self.keps, self._needs, strict=True):
-            plan = plans.on(kep, day)
-            if not plan.windows or ahead > kep.horizon_days:
-                continue
-            there = taken.get(kep.id)
-            if not there:
-                if starts_of(day, offered_on(plan.windows, {}, need), self.from_step):
-                    return None
-                continue
-            # The gap after the last appointment may lie outside: each window may hide that much.
-            room = plan.steps - there
-            if room + need.gap * len(plan.windows) >= need.length:
-                undecided.append((room, kep))
-        undecided.sort(key=_ROOM, reverse=True)
-        return [kep for _, kep in undecided]
-
-    async def _decide(
-        self, session: AsyncSession, doubtful: dict[date, list[KepFacts]], size: int
-    ) -> set[date]:
-        """Look into the next ΚΕΠ of each doubtful day, and return the days that are free.
-
-        Days that are decided, either way, are taken out of `doubtful`.
-        """
-        pairs = [(day.toordinal(), kep.id) for day, keps in doubtful.items() for kep in keps[:size]]
-        busy: dict[tuple[int, str], str] = {}
-        for begin in range(0, len(pairs), MAX_PAIRS):
-            busy.update(await read_some(session, pairs[begin : begin + MAX_PAIRS]))
-        free = set()
-        for day, keps in list(doubtful.items()):
-            ordinal = day.toordinal()
-            there = {kep.id: busy.get((ordinal, kep.id), "{}") for kep in keps[:size]}
-            if starts_of(day, self._offered(day, keps[:size], there), self.from_step):
-                free.add(day)
-                del doubtful[day]
-            elif len(keps) <= size:
-                del doubtful[day]
-            else:
-                doubtful[day] = keps[size:]
-        return free
+    def _open_alike(
+        self, days: Sequence[date]
+    ) -> Mapping[tuple[Need, frozenset[str]], Sequence[date]]:
+        """Return days by the ΚΕΠ that could be booked on them and what that takes there, most first."""
+        ours = frozenset(each.id for each in self.keps)
+        alike: dict[tuple[Need, frozenset[str]], list[date]] = {}
+        for day in days:
+            for need, ids in self.plans.open_on(day, self.wanted.theme).items():
+                reached = ids & ours
+                if day > self._first_horizon:
+                    reached = frozenset(
+                        each for each in reached if self.reaches(self.plans.keps[each], day)
+                    )
+                if reached:
+                    alike.setdefault((need, reached), []).append(day)
+        return dict(sorted(alike.items(), key=lambda each: len(each[0][1]), reverse=True))
 
     def _offered(self, day: date, keps: Iterable[KepFacts], busy: Mapping[str, str]) -> int:
         offered = 0

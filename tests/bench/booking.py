@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import delete, insert
 
 from signaling.kep.booking import Order
@@ -37,7 +38,8 @@ ARRIVAL_S = 60.0
 
 def measure_booking(progress: Callable[[str], None]) -> dict[str, Figure]:
     """Measure and return the figures: with PostgreSQL under `.ci/postgresql.sh`, else SQLite."""
-    return asyncio.run(_measure(progress))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service itself
+        return runner.run(_measure(progress))
 
 
 async def _measure(progress: Callable[[str], None]) -> dict[str, Figure]:
@@ -95,8 +97,10 @@ async def _fill(world: World, share: float) -> None:
                     busy[window.employee_id] = busy[window.workstation_id] = mask
                 if busy:
                     taken = sum(each.bit_count() for each in busy.values()) // 2
+                    room = plans.room_left(kep.id, day, busy)
+                    assert room is not None
                     rows.append({"day": day.toordinal(), "kep_id": kep.id, "taken": taken,
-                                 "busy": encode_busy(busy)})  # fmt: skip
+                                 "busy": encode_busy(busy), "room": room.steps, "gap": room.gap})  # fmt: skip
         await session.execute(delete(KepDay))
         await session.execute(insert(KepDay), rows)
 

@@ -16,6 +16,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import uvloop
+
 from loadtest.quantiles import quantile
 from signaling.scheduling.invitation_mails import InvitationMails
 from signaling.scheduling.invitations import InvitationLinks
@@ -79,4 +81,5 @@ def _say(message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service itself
+        runner.run(main(sys.argv[1]))

@@ -107,6 +107,10 @@ class KepDay(Base):
     """Steps taken, of all employees together."""
     busy: Mapped[str] = mapped_column(Text, default="{}")
     """JSON: id of an employee or workstation → hexadecimal mask of the day's steps taken."""
+    room: Mapped[int | None]
+    """Steps of the longest appointment that still fits on the day, with `gap` steps after it. NULL:
+    to be reckoned again; until then `busy` is looked at."""
+    gap: Mapped[int | None]
 
 
 class AppointmentGuest(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from datetime import timedelta
@@ -155,6 +156,29 @@ async def test_form_sent_twice_is_one_appointment(backend: str, tmp_path: Path) 
         order = world.order(anna, at(8))
         first, second = await asyncio.gather(world.booking.book(order), world.booking.book(order))
         assert first.id == second.id and len(await world.appointments()) == 1
+
+
+async def test_who_is_too_late_does_not_stand_in_the_queue(backend: str, tmp_path: Path) -> None:
+    config = KepConfig(max_open_per_person=1)
+    async with kep_world(backend, tmp_path, config=config) as world:
+        anna, vera, eleni = await world.citizens(3)
+        order = world.order(anna, at(8))
+        booked = await world.booking.book(order)
+        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(20):
+            while not world.booking._turns.locked():
+                await all_turns.enter_async_context(world.booking._turns)
+            with pytest.raises(SlotGone) as refused:
+                await world.booking.book(world.order(vera, at(8)))
+            assert refused.value.offers[0] == at(8, 30)
+            assert (await world.booking.book(order)).id == booked.id
+            with pytest.raises(TooManyAppointments):
+                await world.booking.book(world.order(anna, at(9)))
+            with pytest.raises(NotOffered):
+                await world.booking.book(world.order(vera, at(9), service_id="0" * 32))
+            waiting = asyncio.create_task(world.booking.book(world.order(eleni, at(9))))
+            await asyncio.wait([waiting], timeout=0.3)
+            assert not waiting.done()
+        assert (await waiting).person_id == eleni
 
 
 async def test_cancelled_time_is_free_at_once(backend: str, tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from signaling.kep.availability import (
     KepPlan,
     Need,
     Shift,
+    Window,
     choose_order,
     fitting_windows,
+    longest_fit,
     minutes_of,
     need_of,
     offered_on,
@@ -172,6 +174,22 @@ def test_bit_arithmetic_is_what_the_rule_says(
     assert possible_starts(window, busy, need) == expected
     offered = offered_starts(window, busy, need)
     assert offered & ~expected == 0 and (offered == 0) == (expected == 0)
+
+
+@given(
+    windows=st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(0, 12)), max_size=4
+    ),
+    busy=st.dictionaries(st.sampled_from("abcd"), st.integers(0, (1 << 34) - 1)),
+    gap=st.integers(0, 4),
+)
+def test_longest_that_fits_is_the_last_length_at_which_a_time_is_offered(
+    windows: list[tuple[str, int, int]], busy: dict[str, int], gap: int
+) -> None:
+    shifts = [Window(who, "d", bits(first, count)) for who, first, count in windows]
+    longest = longest_fit(shifts, busy, gap)
+    for length in range(1, 15):
+        assert (length <= longest) is bool(offered_on(shifts, busy, Need(length, gap))), length
 
 
 def test_who_has_least_that_day_is_chosen_then_who_waited_longest() -> None:
