@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aioice
 import pytest
 
 from sfu import metrics
@@ -70,6 +71,30 @@ async def test_two_peers_see_and_hear_each_other(tmp_path: Path) -> None:
         assert statistics.engine_counters["rtp_packets_forwarded"] > 100
         assert statistics.transports[TransportState.CONNECTED] == 2
         assert sum(statistics.srtp_profiles.values()) == 2
+
+
+async def test_an_alert_forged_on_the_path_does_not_end_a_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Plaintext, epoch 0: handshake_failure (40), fatal (2), before every DTLS datagram of the peer.
+    alert = b"\x15\xfe\xfd" + bytes(2) + (9).to_bytes(6) + b"\x00\x02" + b"\x02\x28"
+    genuine = aioice.Connection.send
+    forged = 0
+
+    async def send(connection: aioice.Connection, data: bytes) -> None:
+        nonlocal forged
+        if 20 <= data[0] <= 63:
+            forged += 1
+            await genuine(connection, alert)
+        await genuine(connection, data)
+
+    monkeypatch.setattr(aioice.Connection, "send", send)
+    async with call(tmp_path) as running, aiortc_peers(1) as (anna,):
+        await running.enter("anna", anna)
+        statistics = await running.client.statistics()
+        assert statistics.transports[TransportState.CONNECTED] == 1
+        assert not any(statistics.handshake_failures.values())
+    assert forged >= 2
 
 
 async def test_worker_on_a_wildcard_answers_from_the_address_it_was_asked_at(
