@@ -87,7 +87,7 @@ class WebSessions:
         return token
 
     async def find(
-        self, session: AsyncSession, token: str, now: datetime, terms_version: str = ""
+        self, session: AsyncSession, token: str, now: datetime, terms_version: str
     ) -> FoundSession | None:
         """Return the living session of a cookie, whose it is, and whether they accepted the terms."""
         if len(token) > MAX_TOKEN_LENGTH:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     String,
     bindparam,
@@ -209,20 +210,15 @@ async def _change_day(
     for key in (appointment.employee_id, appointment.workstation_id):
         mask = masks.get(key, 0)
         masks[key] = mask | change if is_taken else mask & ~change
-    count = len(steps) if is_taken else -len(steps)
     room = plans.room_left(appointment.kep_id, day, masks)
-    # Who changes the plan meanwhile reckons the days that are there, unless this one is held here.
-    is_known = select(KepPlanRevision.number).scalar_subquery() == plans.revision
     await session.execute(
-        update(KepDay)
-        .where(KepDay.day == day.toordinal(), KepDay.kep_id == appointment.kep_id)
-        .values(
-            busy=encode_busy(masks),
-            taken=KepDay.taken + count,
-            gap=room and room.gap,
-            room=None if room is None else case((is_known, room.steps)),
-        )
-    )
+        _CHANGED,
+        {
+            "of_day": day.toordinal(), "of_kep": appointment.kep_id, "masks": encode_busy(masks),
+            "change": len(steps) if is_taken else -len(steps), "revision": plans.revision,
+            "left": room and room.steps, "after": room and room.gap,
+        },
+    )  # fmt: skip
 
 
 def encode_busy(masks: Busy) -> str:
@@ -244,6 +240,21 @@ _DAY = select(KepDay.busy).where(
     KepDay.day == bindparam("day"), KepDay.kep_id == bindparam("kep_id")
 )
 _LOCKED, _LOCKED_UNLESS_HELD = _DAY.with_for_update(), _DAY.with_for_update(skip_locked=True)
+
+
+_CHANGED = (
+    update(KepDay)
+    .where(KepDay.day == bindparam("of_day"), KepDay.kep_id == bindparam("of_kep"))
+    .values(
+        busy=bindparam("masks"), taken=KepDay.taken + bindparam("change"), gap=bindparam("after"),
+        # Who changes the plan meanwhile reckons the days that are there, unless we hold this one.
+        room=case(
+            (select(KepPlanRevision.number).scalar_subquery() == bindparam("revision"),
+             bindparam("left", type_=Integer))
+        ),
+    )
+    .execution_options(synchronize_session=False)
+)  # fmt: skip
 
 
 def _rooms(is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

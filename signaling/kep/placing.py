@@ -216,16 +216,20 @@ class Placer:
                 await take(session, appointment, need.length + need.gap, busy, plans)
         except IntegrityError:
             return False
-        await session.execute(
-            update(KepEmployee)
-            .where(KepEmployee.id == candidate.employee_id)
-            .values(assigned_at=self._now())
-        )
+        values = {"employee_id": candidate.employee_id, "now": self._now()}
+        await session.execute(_ASSIGN, values)
         return True
 
 
 _ASSIGNED = select(KepEmployee.id, KepEmployee.assigned_at).where(
     KepEmployee.id.in_(bindparam("ids", expanding=True))
+)
+
+_ASSIGN = (
+    update(KepEmployee)
+    .where(KepEmployee.id == bindparam("employee_id"))
+    .values(assigned_at=bindparam("now"))
+    .execution_options(synchronize_session=False)
 )
 
 

@@ -83,6 +83,7 @@ async def test_what_is_not_known_is_looked_up_and_reckoned(backend: str, tmp_pat
         async with world.database.write() as session:
             await session.execute(update(KepDay).values(room=None, gap=None))
         assert await free_days(world, kep_id=first) == days
+        assert MONDAY in await free_days(world, kep_id=world.keps[1])
         assert (await reckon(world), await reckon(world)) == (2, 0)
         assert sorted(await rooms(world)) == sorted(known)
 
