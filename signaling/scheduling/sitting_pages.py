@@ -130,7 +130,7 @@ class SittingPages:
                 request, visitor, _state_of(form, obstacle), sitting=shown,
                 version=fields.get("version", ""),
             )  # fmt: skip
-        except ChangedMeanwhile:
+        except (ChangedMeanwhile, web.HTTPConflict):
             async with self._accounts.database.read() as session:
                 shown = await find_sitting(
                     session, request.match_info["id"], visitor, Action.MANAGE_SITTING

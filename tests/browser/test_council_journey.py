@@ -161,7 +161,7 @@ async def journey(folder: Path) -> AsyncIterator[Journey]:
 
 
 async def sheet(chromium: Chromium, server: Site, name: str, viewport: Viewport,
-    seen: set[str], pictures: Path = PICTURES,
+    seen: set[str], *, pictures: Path = PICTURES,
 ) -> Sheet:  # fmt: skip
     media = await chromium.window(viewport=viewport, capture=Capture())
     return Sheet(server, media.page, name, "el", pictures=pictures, media=media, seen=seen)

@@ -35,6 +35,7 @@ PICTURES = Path("var/screenshots/door")
 FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 SMALL = Capture()
+SMALL_PHONE = Viewport(360, 740, is_phone=True)
 
 
 async def window_of(
@@ -210,6 +211,10 @@ async def test_keyboard_alone_runs_the_room(tmp_path: Path) -> None:
         assert await focus_is_in(page, ".panel-waiting"), "the focus stays near who was let in"
         await see_and_hear_each_other([chair, eleni])
         assert "περιμένει" not in await page.inner_text("#notices"), "who is in does not wait"
+        await desktop.resize(SMALL_PHONE)
+        await look(desktop, "room-small-phone")
+        await page.click(".panel-waiting .panel-close")
+        await look(desktop, "room-small-phone-alone")
 
 
 async def focus_is_in(page: Any, selector: str) -> bool:

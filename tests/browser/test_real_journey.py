@@ -45,7 +45,7 @@ async def test_an_institution_holds_a_sitting_on_the_real_processes(tmp_path: Pa
             assert service.pids(program), f"{program} is a process of its own"
         seen: set[str] = set()
         clerk, administrator, member = [
-            await sheet(chromium, service, name, viewport, seen, PICTURES)
+            await sheet(chromium, service, name, viewport, seen, pictures=PICTURES)
             for name, viewport in (
                 ("clerk", DESKTOP), ("administrator", DESKTOP), ("phone", PHONE),
             )
