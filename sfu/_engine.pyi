@@ -105,7 +105,7 @@ class Snapshot(TypedDict):
     counters: dict[str, int]
     """packets_received, bytes_received, packets_sent, bytes_sent, rtp_packets_forwarded, nacks_received, nacks_sent,
     retransmissions_sent, retransmissions_refused, retransmissions_received, keyframe_requests_received,
-    keyframe_requests_sent, keyframe_cache_starts, source_switches, stun_requests, events_lost; and of the shell:
+    ceilings_received, keyframe_requests_sent, keyframe_cache_starts, source_switches, stun_requests, events_lost; and of the shell:
     send_failures (datagrams the kernel refused), send_waits (times a full send buffer was waited for), send_messages,
     gso_messages (messages of several datagrams), gso_refusals, receive_failures, receive_queue_drops (datagrams lost in the
     kernel because the thread came too late), commands_refused, turns (of the thread)."""

@@ -77,6 +77,9 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     "keyframe_requests_received": _engine_counter(
         "keyframe_requests_received", "PLI and FIR from subscribers."
     ),
+    "ceilings_received": _engine_counter(
+        "ceilings_received", "REMB from subscribers: what their paths carry at most."
+    ),
     "keyframe_requests_sent": _engine_counter(
         "keyframe_requests_sent", "PLI to publishers, after the limiter."
     ),

@@ -9,12 +9,13 @@ import { ProtocolError } from './protocol.js';
 
 /**
  * Simulcast of a 1280×720 camera: quarter, half and full size. Order: lowest first, as rids q, h, f.
- * @type {RTCRtpEncodingParameters[]}
+ * Without a mode Chromium sends VP9 and AV1 as one stream, of the first encoding's size.
+ * @type {(RTCRtpEncodingParameters & { scalabilityMode: string })[]}
  */
 const CAMERA_ENCODINGS = [
-  { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+  { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000, scalabilityMode: 'L1T3' },
+  { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000, scalabilityMode: 'L1T3' },
+  { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_700_000, scalabilityMode: 'L1T3' },
 ];
 const SCREEN_MAX_BITRATE_BPS = 2_500_000;
 /** A link may drop a few checks and recover; ICE itself calls that `disconnected` after some seconds. */

@@ -51,6 +51,7 @@ fn counters<'py>(
             retransmissions_refused,
             retransmissions_received,
             keyframe_requests_received,
+            ceilings_received,
             keyframe_requests_sent,
             keyframe_cache_starts,
             source_switches,

@@ -10,6 +10,7 @@ use engine::time::Time;
 use std::hint::black_box;
 use std::time::Instant;
 use wire::codec::{Codec, describe};
+use wire::dependency_descriptor::TargetsField;
 use wire::extensions::{ExtensionIds, Tag};
 
 const PACKETS: u64 = 2_000_000;
@@ -72,6 +73,7 @@ fn main() {
         let packet = SourcePacket {
             meta: &meta,
             dependency_descriptor: &[],
+            decode_targets: None,
             payload: &payload,
         };
         forwarded += u64::from(
@@ -120,6 +122,7 @@ fn meta_of(index: u64, payload: &[u8]) -> PacketMeta {
         audio_level: None,
         video_orientation: None,
         playout_delay: None,
+        targets_field: TargetsField::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::drop_reason::DropReason;
 use crate::ids::Kind;
+use crate::layer_selection::SpatialHeights;
 use crate::media_config::CodecConfig;
 use crate::nack_generator::NackGenerator;
 use crate::packet::PacketMeta;
@@ -10,7 +11,9 @@ use crate::receive_stream::{Arrival, ReceiveStream};
 use crate::time::Time;
 use std::time::Duration;
 use wire::codec::{self, Codec, PayloadInfo};
-use wire::dependency_descriptor::{self, DependencyDescriptor, TemplateStructure};
+use wire::dependency_descriptor::{
+    self, DecodeTargets, DependencyDescriptor, TargetsField, TemplateStructure,
+};
 use wire::extensions::Extensions;
 use wire::rtp::RtpHeader;
 
@@ -62,7 +65,11 @@ pub(crate) struct Encoding {
     pub(crate) cache: PacketCache,
     /// The newest dependency descriptor structure, and the packet that carried it.
     structure: Option<(u64, TemplateStructure)>,
+    /// The newest packet that said which decode targets are active.
+    targets_known: u64,
     pub(crate) size: Option<(u16, u16)>,
+    /// Of a single-stream SVC encoding, as the newest keyframe tells; zeros otherwise.
+    pub(crate) spatial_heights: SpatialHeights,
     pub(crate) last_keyframe_at: Option<Time>,
     temporal_seen: [Option<Time>; MAX_TEMPORAL_LAYERS],
 }
@@ -76,7 +83,9 @@ impl Encoding {
             nacks: NackGenerator::new(config.max_age),
             cache: PacketCache::new(config),
             structure: None,
+            targets_known: 0,
             size: None,
+            spatial_heights: SpatialHeights::default(),
             last_keyframe_at: None,
             temporal_seen: [None; MAX_TEMPORAL_LAYERS],
         }
@@ -205,6 +214,7 @@ impl Encoding {
         self.nacks.reset();
         self.cache.clear();
         self.structure = None;
+        self.targets_known = 0;
     }
 
     fn store(
@@ -226,11 +236,16 @@ impl Encoding {
             return Err(DropReason::BadPayload);
         };
         meta.info = info;
-        let descriptor = packet.extensions.dependency_descriptor.unwrap_or_default();
-        let structure = self.read_descriptor(descriptor, &mut meta.info);
+        let bytes = packet.extensions.dependency_descriptor.unwrap_or_default();
+        let descriptor = self.read_descriptor(bytes, &mut meta);
         let filled_gap = self.note_arrival(now, packet, number, meta.info.starts_keyframe);
-        self.cache.insert(now, meta, descriptor, payload)?;
-        self.note_structure(number, structure);
+        self.cache.insert(now, meta, bytes, payload)?;
+        if meta.info.starts_keyframe && meta.info.spatial_layer == 0 {
+            self.note_spatial_layers(packet.codec, payload, descriptor.as_ref());
+        }
+        if let Some(descriptor) = descriptor {
+            self.note_descriptor(number, descriptor);
+        }
         self.note_picture(now, &meta.info);
         Ok(Stored {
             extended_sequence_number: number,
@@ -252,13 +267,14 @@ impl Encoding {
     }
 
     /// The descriptor knows better than the payload header. A damaged one is a hint lost, no more.
-    fn read_descriptor(&self, bytes: &[u8], info: &mut PayloadInfo) -> Option<TemplateStructure> {
+    fn read_descriptor(&self, bytes: &[u8], meta: &mut PacketMeta) -> Option<DependencyDescriptor> {
         if bytes.is_empty() {
             return None;
         }
         let known = self.structure.as_ref().map(|(_, structure)| structure);
         let descriptor = dependency_descriptor::parse(bytes, known).ok()?;
         let structure = descriptor.structure.as_ref().or(known)?;
+        let info = &mut meta.info;
         info.starts_frame = descriptor.starts_frame;
         info.ends_frame = descriptor.ends_frame;
         info.temporal_layer = descriptor.temporal_layer;
@@ -272,18 +288,53 @@ impl Encoding {
         {
             info.resolution = Some(size);
         }
-        descriptor.structure
+        meta.targets_field = descriptor.targets_field;
+        Some(descriptor)
     }
 
-    /// A late packet must not bring an old structure back.
-    fn note_structure(&mut self, number: u64, structure: Option<TemplateStructure>) {
+    /// A late packet must not bring an old structure back, nor old targets.
+    fn note_descriptor(&mut self, number: u64, descriptor: DependencyDescriptor) {
         let is_newer = self
             .structure
             .as_ref()
             .is_none_or(|(known, _)| *known < number);
-        if let Some(structure) = structure.filter(|_| is_newer) {
+        if let Some(structure) = descriptor.structure.filter(|_| is_newer) {
+            self.cache.decode_targets = Some(DecodeTargets::new(&structure));
             self.structure = Some((number, structure));
+            self.targets_known = number;
         }
+        if let (Some(active), Some(targets)) = (
+            descriptor.active_decode_targets,
+            &mut self.cache.decode_targets,
+        ) && number >= self.targets_known
+        {
+            targets.active = active;
+            self.targets_known = number;
+        }
+    }
+
+    /// What a keyframe's first packet tells of the layers in it.
+    fn note_spatial_layers(
+        &mut self,
+        codec: Codec,
+        payload: &[u8],
+        descriptor: Option<&DependencyDescriptor>,
+    ) {
+        let structure = descriptor.and_then(|descriptor| descriptor.structure.as_ref());
+        let told = structure.map_or(&[][..], |structure| &structure.resolutions);
+        let mut heights = SpatialHeights::default();
+        let sizes = told.iter().copied();
+        let told_by_payload = codec::spatial_layer_sizes(codec, payload);
+        let sizes = sizes.chain(told_by_payload.filter(|_| told.is_empty()));
+        for (height, (_, told)) in heights.iter_mut().zip(sizes) {
+            *height = told;
+        }
+        // One layer is no choice.
+        self.spatial_heights = if heights[1] > 0 {
+            heights
+        } else {
+            SpatialHeights::default()
+        };
     }
 
     fn note_picture(&mut self, now: Time, info: &PayloadInfo) {
@@ -322,5 +373,6 @@ fn meta_of(now: Time, packet: &MediaPacket<'_>, extended_sequence_number: u64) -
         audio_level: packet.extensions.audio_level,
         video_orientation: packet.extensions.video_orientation,
         playout_delay: packet.extensions.playout_delay,
+        targets_field: TargetsField::default(),
     }
 }

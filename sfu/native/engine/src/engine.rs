@@ -5,7 +5,7 @@
 use crate::command::{Command, CommandError};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
-use crate::ids::{ParticipantKey, RoomId};
+use crate::ids::{ParticipantId, ParticipantKey, RoomId};
 use crate::keyed_hash::HashSecret;
 use crate::participant::Participants;
 use crate::room::Room;
@@ -268,6 +268,12 @@ impl Engine {
                 cached_bytes,
             },
         }
+    }
+
+    /// What the participant says it can be sent at most, in bit/s (REMB); `None` if it said nothing lately.
+    pub fn reported_ceiling_bps(&self, now: Time, participant: ParticipantId) -> Option<u64> {
+        let participant = self.participants.get(self.participants.key(participant)?)?;
+        participant.transport.ceiling.bitrate_bps(now)
     }
 
     pub(crate) fn count_drop(&mut self, reason: DropReason) {

@@ -80,7 +80,15 @@ impl Engine {
                     participant.reference_time = Some((ssrc, ntp_time, now));
                 }
             }
-            // REMB is superseded by transport-wide feedback, which every client we answer negotiates.
+            RtcpPacket::ReceiverEstimatedMaxBitrate { bitrate_bps } => {
+                if let Some(participant) = self.participants.get_mut(key) {
+                    participant
+                        .transport
+                        .ceiling
+                        .handle_report(now, bitrate_bps);
+                    self.counters.ceilings_received += 1;
+                }
+            }
             _ => {}
         }
     }

@@ -1,4 +1,11 @@
-//! Which simulcast encoding a viewer gets: pure, by the height it shows, what is alive, and what the budget allows.
+//! Which simulcast encoding a viewer gets, and which spatial layers of a single SVC stream: pure, by the height it shows, what
+//! is alive, and what the budget allows.
+
+use wire::dependency_descriptor::MAX_SPATIAL_LAYERS;
+
+/// Heights in pixels of the spatial layers in one stream, lowest first; zeros where there are no more, all of them where the
+/// stream has one layer or does not tell.
+pub type SpatialHeights = [u16; MAX_SPATIAL_LAYERS as usize];
 
 /// One encoding of a track as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,9 +35,6 @@ pub fn choose_encoding(
     if max_height == 0 {
         return None;
     }
-    let is_sufficient = |layer: &LayerState| {
-        u32::from(layer.height) * 4 >= u32::from(max_height) * SUFFICIENT_QUARTERS
-    };
     let fits = |layer: &LayerState| budget_bps.is_none_or(|budget| layer.bitrate_bps <= budget);
     let live = || {
         encodings
@@ -39,12 +43,26 @@ pub fn choose_encoding(
             .filter(|(_, layer)| layer.is_alive)
     };
     let wanted = live()
-        .find(|(_, layer)| is_sufficient(layer))
+        .find(|(_, layer)| is_sufficient(layer.height, max_height))
         .or_else(|| live().next_back())?
         .0;
     live()
         .rfind(|&(index, layer)| index <= wanted && fits(layer))
         .map(|(index, _)| index as u8)
+}
+
+/// The highest spatial layer of a single SVC stream that the viewer needs, by the same rule; `u8::MAX` for all, also for those
+/// not known yet.
+pub fn choose_spatial_layer(heights: &SpatialHeights, max_height: u16) -> u8 {
+    let known = heights.iter().take_while(|&&height| height > 0);
+    let sufficient = known
+        .zip(0u8..)
+        .find(|&(&height, _)| is_sufficient(height, max_height));
+    sufficient.map_or(u8::MAX, |(_, layer)| layer)
+}
+
+fn is_sufficient(height: u16, max_height: u16) -> bool {
+    u32::from(height) * 4 >= u32::from(max_height) * SUFFICIENT_QUARTERS
 }
 
 #[cfg(test)]
@@ -99,6 +117,22 @@ mod tests {
         ] {
             let chosen = choose_encoding(&layers(heights), 720, Some(budget_bps));
             assert_eq!(chosen, expected, "{heights:?} within {budget_bps}");
+        }
+    }
+
+    #[test]
+    fn a_tile_takes_the_spatial_layers_up_to_one_that_is_sharp_enough() {
+        for (heights, max_height, expected) in [
+            ([135, 270, 540, 0], 90, 0),
+            ([135, 270, 540, 0], 180, 0),
+            ([135, 270, 540, 0], 181, 1),
+            ([135, 270, 540, 0], 360, 1),
+            ([135, 270, 540, 0], 540, 2),
+            ([135, 270, 540, 0], 2_160, u8::MAX),
+            ([0; 4], 90, u8::MAX),
+        ] {
+            let chosen = choose_spatial_layer(&heights, max_height);
+            assert_eq!(chosen, expected, "{heights:?} for {max_height}");
         }
     }
 

@@ -33,6 +33,7 @@ mod payload_store;
 mod prefetching;
 pub mod published_track;
 pub mod receive_stream;
+mod reported_ceiling;
 mod reports;
 pub mod retransmission_budget;
 mod room;

@@ -5,6 +5,7 @@ use crate::audio_selector::Decision;
 use crate::drop_reason::DropReason;
 use crate::engine::{Engine, Owner, Path};
 use crate::ids::{EncodingKey, Kind, ParticipantKey, TrackKey};
+use crate::keyframe_limiter::KeyframeCause;
 use crate::prefetching::prefetch_ahead;
 use crate::published_track::Received;
 use crate::time::Time;
@@ -216,6 +217,7 @@ impl Engine {
             return;
         };
         let mut started = std::mem::take(&mut self.scratch.started);
+        let mut is_keyframe_missed = false;
         let listeners = &entry.listeners[index];
         for (place, listener) in listeners.iter().enumerate() {
             prefetch_ahead(&self.participants, listeners, place);
@@ -233,7 +235,7 @@ impl Engine {
             });
             match result {
                 Ok(forwarded) if forwarded.started.is_some() => started.push(*listener),
-                Ok(_) => {}
+                Ok(forwarded) => is_keyframe_missed |= forwarded.missed_keyframe,
                 Err(reason) => self.drops[reason as usize] += 1,
             }
         }
@@ -241,6 +243,9 @@ impl Engine {
             self.handle_started(listener);
         }
         self.scratch.started = started;
+        if is_keyframe_missed {
+            self.request_keyframe(now, from, KeyframeCause::Switch);
+        }
     }
 
     /// Send a cached keyframe and all since to one listener that waits for it; true if that started it.

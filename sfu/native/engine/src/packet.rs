@@ -2,6 +2,7 @@
 
 use crate::time::Time;
 use wire::codec::{Codec, PayloadInfo};
+use wire::dependency_descriptor::{DecodeTargets, TargetsField};
 use wire::extensions::AudioLevel;
 
 /// Everything forwarding needs to know of a source packet, without its bytes.
@@ -27,6 +28,8 @@ pub struct PacketMeta {
     pub video_orientation: Option<u8>,
     /// Playout delay limits in 10 ms units.
     pub playout_delay: Option<(u16, u16)>,
+    /// Where its dependency descriptor tells which decode targets are active.
+    pub targets_field: TargetsField,
 }
 
 /// A stored packet, borrowed from the cache of its encoding.
@@ -36,6 +39,8 @@ pub struct SourcePacket<'a> {
     pub meta: &'a PacketMeta,
     /// Dependency descriptor bytes; empty if none.
     pub dependency_descriptor: &'a [u8],
+    /// What its encoding's newest dependency structure says can be decoded, if there is one.
+    pub decode_targets: Option<&'a DecodeTargets>,
     /// Payload without padding.
     pub payload: &'a [u8],
 }

@@ -11,6 +11,7 @@ use crate::time::Time;
 use std::collections::VecDeque;
 use std::time::Duration;
 use wire::codec::Codec;
+use wire::dependency_descriptor::DecodeTargets;
 
 /// Bounds of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct PacketCache {
     /// First packet of the newest keyframe, and its timestamp.
     keyframe: Option<(u64, u32)>,
     store: PayloadStore,
+    /// Of the encoding's newest dependency structure; goes out with every packet.
+    pub(crate) decode_targets: Option<DecodeTargets>,
 }
 
 impl PacketCache {
@@ -90,6 +93,7 @@ impl PacketCache {
             looked_at: Time::ZERO,
             keyframe: None,
             store: PayloadStore::new(config.chunk_bytes, config.is_zeroed),
+            decode_targets: None,
         }
     }
 
@@ -242,6 +246,7 @@ impl PacketCache {
         self.entries = VecDeque::new();
         self.keyframe = None;
         self.store.clear();
+        self.decode_targets = None;
     }
 
     /// Memory held, in bytes.
@@ -271,6 +276,7 @@ impl PacketCache {
         SourcePacket {
             meta: &entry.meta,
             dependency_descriptor,
+            decode_targets: self.decode_targets.as_ref(),
             payload,
         }
     }

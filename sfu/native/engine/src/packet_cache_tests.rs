@@ -2,6 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use wire::codec::PayloadInfo;
+use wire::dependency_descriptor::TargetsField;
 
 const CONFIG: PacketCacheConfig = PacketCacheConfig {
     max_age: Duration::from_millis(500),
@@ -30,6 +31,7 @@ fn meta(number: u64, arrival: Time) -> PacketMeta {
         audio_level: None,
         video_orientation: None,
         playout_delay: None,
+        targets_field: TargetsField::default(),
     }
 }
 

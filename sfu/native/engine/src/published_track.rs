@@ -3,6 +3,7 @@
 use crate::drop_reason::DropReason;
 use crate::encoding::{Encoding, MediaPacket};
 use crate::ids::{Kind, TrackKey};
+use crate::layer_selection::SpatialHeights;
 use crate::media_config::{CodecConfig, MAX_ENCODINGS, PublishConfig};
 use crate::packet_cache::PacketCache;
 use crate::receive_stream::{ReceiveStream, SenderReport};
@@ -50,6 +51,8 @@ pub struct EncodingState {
     pub width: u16,
     /// Pixels.
     pub height: u16,
+    /// Of the spatial layers in the one stream, lowest first; zeros without SVC.
+    pub spatial_heights: SpatialHeights,
     /// Over 1 s.
     pub bitrate_bps: u64,
     /// Once bound.
@@ -185,11 +188,11 @@ impl PublishedTrack {
             encoding.handle_media(now, &media)
         };
         let is_news = !binding.is_retransmission && !state.is_alive;
-        if is_news
-            || encoding
-                .size
-                .is_some_and(|size| size != (state.width, state.height))
-        {
+        let is_resized = encoding
+            .size
+            .is_some_and(|size| size != (state.width, state.height))
+            || encoding.spatial_heights != state.spatial_heights;
+        if is_news || is_resized {
             self.next_refresh = now;
         }
         result.map(|stored| Received {
@@ -290,8 +293,11 @@ impl PublishedTrack {
         for (index, encoding) in self.encodings.iter().enumerate() {
             let state = state_of(now, encoding, scaled(known, index));
             let before = std::mem::replace(&mut self.states[index], state);
-            changes.are_encodings_changed |= (before.is_alive, before.width, before.height)
-                != (state.is_alive, state.width, state.height);
+            let seen = |state: &EncodingState| {
+                let size = (state.width, state.height);
+                (state.is_alive, size, state.spatial_heights)
+            };
+            changes.are_encodings_changed |= seen(&before) != seen(&state);
         }
         let is_flowing = self
             .encodings
@@ -390,6 +396,7 @@ fn state_of(now: Time, encoding: &Encoding, guessed_size: (u16, u16)) -> Encodin
         is_alive: encoding.is_alive(now),
         width,
         height,
+        spatial_heights: encoding.spatial_heights,
         bitrate_bps: media.map_or(0, |stream| stream.bitrate_bps(now)),
         media_ssrc: media.map(ReceiveStream::ssrc),
         last_keyframe_at: encoding.last_keyframe_at,

@@ -4,7 +4,7 @@ use crate::engine::{Engine, Owner};
 use crate::event::{AUDIO_SLOTS, Event};
 use crate::ids::{EncodingKey, Kind, ParticipantId, ParticipantKey, RoomId, TrackKey};
 use crate::keyframe_limiter::KeyframeCause;
-use crate::layer_selection::{LayerState, choose_encoding};
+use crate::layer_selection::{LayerState, choose_encoding, choose_spatial_layer};
 use crate::media_config::MAX_ENCODINGS;
 use crate::send_stream::{SourceClock, Wanted};
 use crate::time::Time;
@@ -90,7 +90,7 @@ impl Engine {
             (Some(entry), Some(encoding)) => stream.select(Some(&Wanted {
                 encoding,
                 codecs: &entry.track.config().codecs,
-                max_spatial_layer: u8::MAX,
+                max_spatial_layer: choose_layer(entry, encoding, subscription.max_height),
                 max_temporal_layer: u8::MAX,
                 clock: source_clock(entry, encoding.encoding),
             })),
@@ -289,6 +289,14 @@ fn choose(entry: &TrackEntry, max_height: u16) -> Option<u8> {
         max_height,
         None,
     )
+}
+
+/// The highest spatial layer wanted of an encoding.
+fn choose_layer(entry: &TrackEntry, encoding: EncodingKey, max_height: u16) -> u8 {
+    let state = entry.track.encodings().get(usize::from(encoding.encoding));
+    state.map_or(u8::MAX, |state| {
+        choose_spatial_layer(&state.spatial_heights, max_height)
+    })
 }
 
 /// Where the encoding's RTP clock stood at what engine time, by its publisher's latest sender report.

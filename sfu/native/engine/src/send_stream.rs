@@ -74,6 +74,8 @@ pub struct SourceClock {
 pub struct Forwarded {
     /// This packet is the first of a new source or layer.
     pub started: Option<EncodingKey>,
+    /// It starts a keyframe, but came too late for the spatial layers that were to begin there: they need another.
+    pub missed_keyframe: bool,
 }
 
 /// What became of a NACK.
@@ -239,6 +241,12 @@ impl SendStream {
             (None, Some(current)) if current.layers.needs_keyframe() => Some(current.encoding),
             _ => None,
         }
+    }
+
+    /// A wanted spatial layer of what it carries has yet to begin.
+    fn lacks_layers(&self) -> bool {
+        let current = self.current.as_ref();
+        self.pending.is_none() && current.is_some_and(|current| current.layers.needs_keyframe())
     }
 
     /// What a sender report says now; `None` if nothing was sent lately.

@@ -27,6 +27,8 @@ pub struct Counters {
     pub retransmissions_received: u64,
     /// PLI and FIR from subscribers.
     pub keyframe_requests_received: u64,
+    /// REMB from subscribers: what their paths carry at most.
+    pub ceilings_received: u64,
     /// PLI and FIR to publishers.
     pub keyframe_requests_sent: u64,
     /// Switches that began from a cached keyframe.

@@ -3,6 +3,7 @@
 use crate::engine::{Path, Transmit};
 use crate::ice::IceAgent;
 use crate::outbox::{RtpSink, WrittenPacket};
+use crate::reported_ceiling::ReportedCeiling;
 use crate::sent_packets::SentPackets;
 use crate::time::Time;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub(crate) struct Transport {
     /// Where handshake datagrams are answered while no pair is nominated yet.
     pub(crate) last_dtls_path: Option<Path>,
     pub(crate) output: Output,
+    pub(crate) ceiling: ReportedCeiling,
     dtls_window_start: Time,
     dtls_datagrams: u32,
 }
@@ -47,6 +49,7 @@ impl Transport {
             srtp_receiver: None,
             last_dtls_path: None,
             output: Output::new(),
+            ceiling: ReportedCeiling::default(),
             dtls_window_start: Time::ZERO,
             dtls_datagrams: 0,
         }

@@ -482,6 +482,34 @@ fn publishers_get_transport_feedback_and_receiver_reports_and_viewers_get_sender
 }
 
 #[test]
+fn what_a_viewer_says_its_path_carries_is_kept_while_it_says_so() {
+    let mut harness = Harness::new();
+    let viewer = harness.join(vec![], 1);
+    let other = harness.join(vec![], 1);
+    let id = |harness: &Harness, client: usize| harness.clients[client].id;
+    let ceiling = |harness: &Harness, client: usize| {
+        let participant = id(harness, client);
+        harness
+            .engine
+            .reported_ceiling_bps(harness.now, participant)
+    };
+
+    assert_eq!(ceiling(&harness, viewer), None);
+    for bitrate_bps in [1_500_000, 300_000] {
+        harness.send_rtcp(viewer, |out| {
+            rtcp::write_remb(out, 1, bitrate_bps, &[2_200]);
+        });
+        assert_eq!(ceiling(&harness, viewer), Some(bitrate_bps));
+    }
+    harness.run(Duration::from_secs(4));
+    assert_eq!(ceiling(&harness, viewer), Some(300_000));
+    assert_eq!(ceiling(&harness, other), None, "of one transport alone");
+    assert_eq!(harness.engine.statistics().counters.ceilings_received, 2);
+    harness.run(Duration::from_secs(2));
+    assert_eq!(ceiling(&harness, viewer), None, "an old word does not bind");
+}
+
+#[test]
 fn the_same_inputs_give_the_same_outputs() {
     let run = || {
         let mut harness = Harness::new();

@@ -39,7 +39,10 @@ impl SendStream {
             started = Some(from);
         }
         self.forward(now, &packet, sink)?;
-        Ok(Forwarded { started })
+        Ok(Forwarded {
+            started,
+            missed_keyframe: packet.meta.info.starts_keyframe && self.lacks_layers(),
+        })
     }
 
     /// A number of the source that will never come here (padding-only packet): close the gap.
@@ -182,8 +185,16 @@ impl SendStream {
         let meta = packet.meta;
         let is_in_order = number >= self.history.end();
         let mut has_marker = meta.marker;
+        let mut decode_targets = None;
         if let Some(current) = self.current.as_mut() {
-            has_marker |= current.layers.ends_picture(&meta.info);
+            has_marker |= current.layers.ends_picture(&meta.info, meta.timestamp);
+            decode_targets = packet
+                .decode_targets
+                .filter(|targets| targets.count() == meta.targets_field.target_count)
+                .and_then(|targets| {
+                    let layers = &mut current.layers;
+                    layers.active_targets(&meta.info, meta.timestamp, targets)
+                });
             if is_in_order {
                 has_marker |= std::mem::take(&mut current.is_marker_due);
             }
@@ -208,6 +219,7 @@ impl SendStream {
             timestamp,
             source_low: meta.extended_sequence_number as u32,
             departure: SendTime::new(now),
+            decode_targets: decode_targets.unwrap_or_default(),
             picture_id,
             tl0_picture_index,
             era: era_number,
@@ -279,6 +291,7 @@ impl SendStream {
             frame_number_offset: era
                 .and_then(|era| era.frame_number_offset)
                 .unwrap_or_default(),
+            decode_targets: sent.decode_targets,
             block_payload_type: red_codec.map(|codec| codec.payload_type),
         }
     }

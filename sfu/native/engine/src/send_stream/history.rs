@@ -2,7 +2,7 @@
 
 use super::units::SendTime;
 
-/// One packet that was sent. 28 bytes.
+/// One packet that was sent. 32 bytes.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_field_names)] // sent_at beside resent_at
 pub(super) struct Sent {
@@ -14,6 +14,8 @@ pub(super) struct Sent {
     pub(super) departure: SendTime,
     /// When last sent again; meaningless while `tries` is 0.
     pub(super) last_resent: SendTime,
+    /// The active decode targets put into its dependency descriptor; 0 if that was left as it was.
+    pub(super) decode_targets: u32,
     /// Picture id it was sent with, if the payload has one.
     pub(super) picture_id: u16,
     /// Transport-wide number it was sent with, if any.

@@ -6,6 +6,7 @@ use super::units::SendTime;
 use crate::media_config::SubscribeConfig;
 use crate::packet::SourcePacket;
 use wire::codec::{Codec, rewrite_picture_ids};
+use wire::dependency_descriptor::write_active_decode_targets;
 use wire::extensions::{ExtensionIds, ExtensionWriter};
 use wire::rtp::OutgoingHeader;
 
@@ -26,6 +27,8 @@ pub(super) struct Rewrite {
     pub(super) picture: Option<(u16, u8)>,
     /// Added to the dependency descriptor's frame number.
     pub(super) frame_number_offset: u16,
+    /// The descriptor's active decode targets; 0: as the sender wrote them.
+    pub(super) decode_targets: u32,
     /// RED carried on: the payload type its blocks get.
     pub(super) block_payload_type: Option<u8>,
 }
@@ -78,9 +81,16 @@ fn write_extensions(
 ) {
     let ids = &config.extensions;
     let meta = source.meta;
-    let descriptor = source.dependency_descriptor;
-    let descriptor_id = ids.dependency_descriptor.filter(|_| !descriptor.is_empty());
-    let is_long = descriptor_id.is_some() && descriptor.len() > MAX_ONE_BYTE_ELEMENT;
+    let descriptor_id = ids
+        .dependency_descriptor
+        .filter(|_| !source.dependency_descriptor.is_empty() && needs_descriptor(meta.codec));
+    let mut room;
+    let mut descriptor = &[][..];
+    if descriptor_id.is_some() {
+        room = [0; MAX_TWO_BYTE_ELEMENT];
+        descriptor = write_descriptor(rewrite, source, &mut room);
+    }
+    let is_long = descriptor.len() > MAX_ONE_BYTE_ELEMENT;
     let mut writer = ExtensionWriter::new(out, is_long || has_high_id(ids));
     if let (Some(id), true) = (ids.mid, rewrite.has_mid) {
         writer.push(id, config.mid.as_bytes());
@@ -108,23 +118,45 @@ fn write_extensions(
         let both = u32::from(min & 0xfff) << 12 | u32::from(max & 0xfff);
         writer.push(id, &both.to_be_bytes()[1..]);
     }
-    if let Some(id) = descriptor_id {
-        push_descriptor(&mut writer, id, descriptor, rewrite.frame_number_offset);
+    if let Some(id) = descriptor_id.filter(|_| !descriptor.is_empty()) {
+        writer.push(id, descriptor);
     }
     writer.finish();
 }
 
-/// The frame number is bytes 1–2 (AV1 RTP spec, A.8.2): references are differences, so a constant shift is all it takes.
-fn push_descriptor(writer: &mut ExtensionWriter<'_>, id: u8, descriptor: &[u8], offset: u16) {
-    let mut copy = [0u8; MAX_TWO_BYTE_ELEMENT];
-    let Some(copy) = copy.get_mut(..descriptor.len()) else {
-        return;
+/// VP8 and H.264 payloads tell a receiver all there is to know; AV1 needs the descriptor, VP9 profits where layers are dropped.
+fn needs_descriptor(codec: Codec) -> bool {
+    matches!(codec, Codec::Av1 | Codec::Vp9)
+}
+
+/// The descriptor in the subscriber's terms, in `room`; empty if it does not fit. The frame number is bytes 1–2 (AV1 RTP spec,
+/// A.4.1): references are differences, so a constant shift is all it takes.
+fn write_descriptor<'a>(
+    rewrite: &Rewrite,
+    source: &SourcePacket<'_>,
+    room: &'a mut [u8; MAX_TWO_BYTE_ELEMENT],
+) -> &'a [u8] {
+    let descriptor = source.dependency_descriptor;
+    let narrowed = Some(rewrite.decode_targets)
+        .filter(|&mask| mask != 0)
+        .and_then(|mask| {
+            write_active_decode_targets(descriptor, source.meta.targets_field, mask, room)
+        });
+    let length = narrowed.unwrap_or(descriptor.len());
+    let Some(copy) = room.get_mut(..length) else {
+        return &[];
     };
-    copy.copy_from_slice(descriptor);
-    if let Some(number) = frame_number(copy) {
-        copy[1..3].copy_from_slice(&number.wrapping_add(offset).to_be_bytes());
+    if narrowed.is_none() {
+        copy.copy_from_slice(descriptor);
     }
-    writer.push(id, copy);
+    if let Some(number) = frame_number(copy) {
+        copy[1..3].copy_from_slice(
+            &number
+                .wrapping_add(rewrite.frame_number_offset)
+                .to_be_bytes(),
+        );
+    }
+    copy
 }
 
 /// Frame number of a dependency descriptor.

@@ -2,5 +2,6 @@
 
 mod builders;
 mod continuity;
+mod decode_targets;
 mod layers_and_audio;
 mod reports_and_nack;

@@ -22,7 +22,7 @@ pub(crate) struct Label {
 impl Label {
     const BYTES: usize = 8;
 
-    fn write(self, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.publisher, self.encoding]);
         out.extend_from_slice(&self.frame.to_be_bytes());
         out.extend_from_slice(&[self.packet, self.packets]);
@@ -335,7 +335,7 @@ impl Viewer {
             if ssrc == self.ssrc {
                 let number = self.unwrapper.unwrap(packet.header.sequence_number);
                 self.take(number, got(payload));
-            } else if ssrc == self.ssrc + 1 && payload.len() > 2 {
+            } else if ssrc == self.ssrc + 1 && payload.len() >= 2 {
                 let original = u16::from_be_bytes([payload[0], payload[1]]);
                 let newest = self
                     .packets

@@ -13,6 +13,11 @@ impl<'a> BitReader<'a> {
         Self { bytes, position: 0 }
     }
 
+    /// Bits read so far.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// Read one bit.
     pub(crate) fn flag(&mut self) -> Option<bool> {
         let byte = self.bytes.get(self.position / 8)?;
@@ -62,6 +67,7 @@ mod tests {
         assert_eq!(reader.bits(8), Some(0b0101_1111));
         assert_eq!(reader.bits(0), Some(0));
         assert_eq!(reader.skip(4), Some(()));
+        assert_eq!(reader.position(), 16);
         assert_eq!(reader.clone().bits(24), Some(0x1234));
         assert_eq!(reader.bits(25), None);
         assert_eq!(

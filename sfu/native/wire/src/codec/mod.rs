@@ -80,6 +80,13 @@ pub fn describe(codec: Codec, payload: &[u8]) -> Option<PayloadInfo> {
     }
 }
 
+/// Sizes of the spatial layers, lowest first, as a keyframe's VP9 scalability structure has them (RFC 9628 §4.2.1). Of other
+/// codecs the dependency descriptor tells them, if anything does.
+pub fn spatial_layer_sizes(codec: Codec, payload: &[u8]) -> impl Iterator<Item = (u16, u16)> {
+    let payload = if codec == Codec::Vp9 { payload } else { &[] };
+    vp9::spatial_layer_sizes(payload)
+}
+
 /// Overwrite the ids of a forwarded VP8/VP9 payload in place, keeping each field's width.
 pub fn rewrite_picture_ids(
     payload: &mut [u8],

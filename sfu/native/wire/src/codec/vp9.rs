@@ -13,7 +13,20 @@ const HAS_SCALABILITY_STRUCTURE: u8 = 0x02;
 /// RFC 9628 §4.2: `P_DIFF` occurs up to three times; the third ends the list whatever its N bit says.
 const MAX_REFERENCES: usize = 3;
 
+/// Sizes of the spatial layers, lowest first, of a payload that `describe` took; none if it does not tell them.
+pub(super) fn spatial_layer_sizes(payload: &[u8]) -> impl Iterator<Item = (u16, u16)> {
+    let sizes = read(payload).map_or(&[][..], |(_, sizes)| sizes);
+    sizes.as_chunks().0.iter().copied().map(read_size)
+}
+
 pub(super) fn describe(payload: &[u8]) -> Option<PayloadInfo> {
+    let (mut info, sizes) = read(payload)?;
+    info.resolution = sizes.last_chunk().copied().map(read_size);
+    Some(info)
+}
+
+/// The descriptor, and the 4 bytes for each spatial layer's size if it has sizes.
+fn read(payload: &[u8]) -> Option<(PayloadInfo, &[u8])> {
     let first = *payload.first()?;
     let mut info = PayloadInfo {
         starts_frame: first & BEGINS_FRAME != 0,
@@ -41,8 +54,9 @@ pub(super) fn describe(payload: &[u8]) -> Option<PayloadInfo> {
     if first & FLEXIBLE != 0 && info.is_inter_predicted {
         offset = skip_references(payload, offset)?;
     }
+    let mut sizes = &[][..];
     if first & HAS_SCALABILITY_STRUCTURE != 0 {
-        (offset, info.resolution) = read_scalability_structure(payload, offset)?;
+        (offset, sizes) = read_scalability_structure(payload, offset)?;
     }
     // The descriptor is always followed by a part of the frame.
     if offset >= payload.len() {
@@ -50,7 +64,7 @@ pub(super) fn describe(payload: &[u8]) -> Option<PayloadInfo> {
     }
     info.starts_keyframe = info.starts_frame && !info.is_inter_predicted && info.spatial_layer == 0;
     info.picture = (first & HAS_PICTURE_ID != 0).then_some(ids);
-    Some(info)
+    Some((info, sizes))
 }
 
 fn skip_references(payload: &[u8], mut offset: usize) -> Option<usize> {
@@ -64,20 +78,14 @@ fn skip_references(payload: &[u8], mut offset: usize) -> Option<usize> {
     Some(offset)
 }
 
-/// Return the offset after the structure, and the size of its highest spatial layer if it has sizes.
-fn read_scalability_structure(
-    payload: &[u8],
-    mut offset: usize,
-) -> Option<(usize, Option<(u16, u16)>)> {
+/// Return the offset after the structure, and the 4 bytes for each spatial layer's size if it has sizes.
+fn read_scalability_structure(payload: &[u8], mut offset: usize) -> Option<(usize, &[u8])> {
     let first = *payload.get(offset)?;
     offset += 1;
     let spatial_layers = usize::from(first >> 5) + 1;
-    let mut resolution = None;
+    let mut sizes = &[][..];
     if first & 0x10 != 0 {
-        let sizes = payload.get(offset..offset + 4 * spatial_layers)?;
-        if let Some(&[w1, w0, h1, h0]) = sizes.last_chunk::<4>() {
-            resolution = Some((u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0])));
-        }
+        sizes = payload.get(offset..offset + 4 * spatial_layers)?;
         offset += sizes.len();
     }
     if first & 0x08 != 0 {
@@ -88,5 +96,9 @@ fn read_scalability_structure(
             offset += 1 + usize::from(references);
         }
     }
-    Some((offset, resolution))
+    Some((offset, sizes))
+}
+
+fn read_size([w1, w0, h1, h0]: [u8; 4]) -> (u16, u16) {
+    (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]))
 }

@@ -1,11 +1,16 @@
 //! AV1 dependency descriptor (AOM RTP spec, appendix A): templates, decode targets, chains; bit reader, bounded.
 
+mod decode_targets;
 mod structure;
 #[cfg(test)]
 mod tests;
 
 use crate::ParseError;
 use crate::codec::bit_reader::BitReader;
+
+pub use decode_targets::{
+    DecodeTargets, MAX_DECODE_TARGETS, TargetsField, write_active_decode_targets,
+};
 
 /// LIMIT: frames one frame refers to. AV1 has 7 references and libwebrtc keeps 5 inline; a longer list is refused.
 pub const MAX_FRAME_DIFFS: usize = 8;
@@ -72,6 +77,8 @@ pub struct DependencyDescriptor {
     pub structure: Option<TemplateStructure>,
     /// Active decode targets bitmask (bit 0 is target 0), if sent; all of them when a structure is sent without it.
     pub active_decode_targets: Option<u32>,
+    /// Where that bitmask is, or would be.
+    pub targets_field: TargetsField,
 }
 
 /// Parse `bytes`; `structure` is the last one seen on this SSRC (needed unless the packet carries its own).
@@ -91,6 +98,7 @@ pub fn parse(
     let template_id = reader.bits(6)? as u8;
     descriptor.frame_number = reader.bits(16)? as u16;
     let mut custom = CustomFields::default();
+    descriptor.targets_field.bit_offset = EXTENDED_FLAGS_END;
     if bytes.len() > MANDATORY_BYTES {
         let has_structure = reader.flag()?;
         let has_active_targets = reader.flag()?;
@@ -104,6 +112,8 @@ pub fn parse(
             descriptor.active_decode_targets = Some(all_targets(carried.decode_target_count));
             descriptor.structure = Some(carried);
         }
+        descriptor.targets_field.bit_offset = reader.0.position() as u16;
+        descriptor.targets_field.is_present = has_active_targets;
         if has_active_targets {
             let count = descriptor
                 .structure
@@ -120,6 +130,7 @@ pub fn parse(
         .as_ref()
         .or(structure)
         .ok_or(ParseError::BadValue(NAME))?;
+    descriptor.targets_field.target_count = structure.decode_target_count;
     resolve(&mut reader, template_id, custom, structure, &mut descriptor)?;
     descriptor.structure = carried;
     Ok(descriptor)
@@ -128,6 +139,8 @@ pub fn parse(
 const NAME: &str = "dependency descriptor";
 /// Flags, template id, frame number; more bytes mean that the extended fields follow.
 const MANDATORY_BYTES: usize = 3;
+/// Bits of those and of the five flags that the extended fields begin with.
+const EXTENDED_FLAGS_END: u16 = 29;
 /// Template ids are 6 bits.
 const TEMPLATE_IDS: u8 = 64;
 

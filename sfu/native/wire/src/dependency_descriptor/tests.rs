@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod active_targets;
+
 /// Key frame of a Chrome VP9 L3T3 stream, as published in the tests of `LiveKit`'s server (`dependencydescriptor`,
 /// "hex bytes from traffic capture").
 const CHROME_L3T3: &[u8] = &[
@@ -434,6 +436,7 @@ prop_compose! {
             chain_diffs: if own_chain_diffs { chain_diffs } else { source.chain_diffs },
             structure: carries.then(|| structure.clone()),
             active_decode_targets: if active_targets { Some(mask & all) } else { carries.then_some(all) },
+            targets_field: TargetsField::default(),
         };
         let template_id = (structure.template_id_offset + template as u8) % TEMPLATE_IDS;
         (structure, template_id, sent, descriptor)
@@ -448,7 +451,10 @@ proptest! {
         let foreign = chrome_structure();
         let known = if descriptor.structure.is_some() { &foreign } else { &structure };
 
-        prop_assert_eq!(parse(&bytes, Some(known)), Ok(descriptor));
+        let parsed = parse(&bytes, Some(known)).expect("as written");
+        // Where the mask is, is of the bytes; rewriting it tests that.
+        let expected = DependencyDescriptor { targets_field: parsed.targets_field, ..descriptor };
+        prop_assert_eq!(parsed, expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::send_stream::{SendSeeds, SendStream, Wanted};
 use crate::time::Time;
 use std::collections::BTreeMap;
 use wire::codec::{Codec, PayloadInfo, describe};
+use wire::dependency_descriptor::{DecodeTargets, TargetsField};
 use wire::extensions::{AudioLevel, ExtensionIds, Tag, parse};
 use wire::rtp::{RtpHeader, padding_bytes};
 
@@ -209,6 +210,7 @@ pub(super) fn wanted(encoding: EncodingKey, codecs: &[CodecConfig]) -> Wanted<'_
 pub(super) struct Stored {
     pub(super) meta: PacketMeta,
     pub(super) descriptor: Vec<u8>,
+    pub(super) decode_targets: Option<DecodeTargets>,
     pub(super) payload: Vec<u8>,
 }
 
@@ -217,6 +219,7 @@ impl Stored {
         SourcePacket {
             meta: &self.meta,
             dependency_descriptor: &self.descriptor,
+            decode_targets: self.decode_targets.as_ref(),
             payload: &self.payload,
         }
     }
@@ -320,11 +323,13 @@ impl Source {
             audio_level: None,
             video_orientation: None,
             playout_delay: None,
+            targets_field: TargetsField::default(),
         };
         self.next += 1;
         Stored {
             meta,
             descriptor: Vec::new(),
+            decode_targets: None,
             payload,
         }
     }
