@@ -53,6 +53,9 @@ class MediaConfig:
     """Most participants of one kep room: citizen, employee, interpreter, and one who resumes."""
     worker_capacity: int = 2000
     """Most participants of one worker: one core of forwarding."""
+    abandoned_after_s: float = 300.0
+    """How long a worker goes on, media included, without both the process that started it and a
+    control plane, 1 to 86400; then it ends by itself."""
 
     def __post_init__(self) -> None:
         if self.first_port != 0 and not 1024 <= self.first_port <= 65535:
@@ -61,6 +64,8 @@ class MediaConfig:
             raise ValueError('listen_addresses is empty: write ["0.0.0.0", "::"]')
         if not 1 <= self.max_video_streams <= 64:
             raise ValueError(f"max_video_streams = {self.max_video_streams}: use 1 to 64")
+        if not 1 <= self.abandoned_after_s <= 86400:
+            raise ValueError(f"abandoned_after_s = {self.abandoned_after_s}: use 1 to 86400")
         wrong = [codec for codec in self.video_codecs if codec is CodecName.OPUS]
         if wrong or not self.video_codecs:
             raise ValueError('video_codecs: name video codecs, for example ["vp8"]')

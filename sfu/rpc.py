@@ -94,6 +94,11 @@ class RpcServer:
         self._listener = listener
         self._connections: set[_Connection] = set()
 
+    @property
+    def is_controlled(self) -> bool:
+        """Whether a control plane is connected that has said hello."""
+        return any(connection.has_greeted for connection in self._connections)
+
     async def run(self, listening: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled. `listening` is called once connections are accepted.
 

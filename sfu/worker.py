@@ -27,6 +27,7 @@ import uvloop
 
 from recording_policy.sandbox import SandboxRefused, SandboxReport, lock_down, prove_again
 from sfu import rpc_messages as messages
+from sfu.abandonment import Abandoned, Abandonment
 from sfu.answer import HostCandidate
 from sfu.config import EXIT_UNLOCKED, WorkerConfig
 from sfu.dtls import DtlsCertificate
@@ -68,13 +69,16 @@ async def run_worker(
     A kep worker locks the process down on the way: it can never open or bind anything again.
 
     Raises:
+        Abandoned: nobody looks after it any more.
         OSError: the media port or the RPC socket cannot be bound.
         SandboxRefused: a kep worker that cannot be locked down does not serve.
     """
     is_kep = config.room_class is RoomClass.KEP
+    starter = os.getppid()
     sockets = _media_sockets(config)
     try:
         surroundings = _Surroundings(
+            starter,
             DtlsCertificate.generateCertificate(),
             host_candidates(config.media, sockets),
             bind_rpc_socket(config.socket_path),
@@ -115,6 +119,8 @@ def main(arguments: Sequence[str]) -> int:
         except* SandboxRefused as group:
             status = EXIT_UNLOCKED
             log.error("does not serve", worker=config.worker, detail=_texts(group))
+        except* Abandoned:
+            log.warning("ends: neither who started it nor a control plane", worker=config.worker)
         except* OSError as group:
             status = 1
             log.error("cannot serve", worker=config.worker, detail=_texts(group))
@@ -169,6 +175,8 @@ def _media_sockets(config: WorkerConfig) -> list[socket.socket]:
 class _Surroundings:
     """What is made while the process may still open and bind."""
 
+    starter: int
+    """Process id of who started it."""
     certificate: DtlsCertificate
     candidates: list[HostCandidate]
     rpc_socket: socket.socket
@@ -192,6 +200,7 @@ class _Worker:
             max_video_streams=media.max_video_streams,
         )
         self._is_locked = sandbox is not None
+        self._abandonment = Abandonment(media.abandoned_after_s, surroundings.starter)
         self._tasks = asyncio.TaskGroup()
         self._counters = WorkerCounters(config.worker, config.room_class, sandbox)
         self._host = RoomHost(
@@ -225,7 +234,12 @@ class _Worker:
         return result
 
     async def _keep_time(self) -> None:
-        """Wake the rooms that asked for it, and measure how late the loop wakes us."""
+        """Wake the rooms that asked for it, measure how late the loop wakes us, and look whether
+        anybody is still there.
+
+        Raises:
+            Abandoned: nobody has been for too long.
+        """
         while True:
             before = time.monotonic()
             await asyncio.sleep(TICK_S)
@@ -233,6 +247,7 @@ class _Worker:
             self._counters.loop_lag.observe(max(0.0, now - before - TICK_S))
             for output in self._host.handle_timeout(now):
                 self._plane.apply_host_output(output)
+            self._abandonment.check(os.getppid(), self._rpc.is_controlled, now)
 
 
 if __name__ == "__main__":

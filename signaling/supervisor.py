@@ -5,7 +5,8 @@
               └──► control plane      dies: media goes on, the next one adopts the rooms
 
 The first signal stops all in order (control plane, then workers), the second kills. If the
-supervisor itself is killed, the kernel kills the children: there are no orphans.
+supervisor itself is killed, the kernel kills the children: there are no orphans. Its death ends all on
+purpose: the next one needs their ports and sockets, and cannot wait for processes not its own.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recording_policy.sandbox.memory import ENVIRONMENT
 from sfu.values import Kind, RoomClass, VideoWish
@@ -44,15 +45,15 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def kep_worker(
-    folder: Path, program: tuple[str, ...] = PRODUCT, *, prefix: tuple[str, ...] = ()
+    folder: Path, program: tuple[str, ...] = PRODUCT, *, prefix: tuple[str, ...] = (), **media: Any
 ) -> AsyncIterator[Worker]:
-    """Run a kep worker with the room open; `prefix`: a program to run it under."""
+    """Run a kep worker with the room open; `prefix`: a program to run it under; `media`: settings."""
     socket_path = folder / "run" / "w.sock"
     config = {
         "worker": "kep-0",
         "room_class": "kep",
         "socket_path": str(socket_path),
-        "media": {"listen_addresses": ["127.0.0.1"]},
+        "media": {"listen_addresses": ["127.0.0.1"], **media},
     }
     process = await asyncio.create_subprocess_exec(
         *(*prefix, "/usr/bin/env", *ENVIRONMENT, sys.executable, *program),
@@ -81,7 +82,7 @@ async def kep_worker(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-            reader.cancel()
+            await reader
 
 
 async def collect(stream: asyncio.StreamReader, output: bytearray) -> None:
