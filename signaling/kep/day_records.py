@@ -19,6 +19,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -268,7 +269,8 @@ def _rooms(is_wanted: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 # One parameter for all ids: a list of parameters would be another statement for each length.
 _IDS = bindparam("kep_ids", type_=postgresql.ARRAY(Id))
-_ROOMS_POSTGRESQL = _rooms(KepDay.kep_id.in_(select(func.unnest(_IDS))))
+# IS TRUE: else it would be a join, and of which kind would hang on statistics that a day outdates.
+_ROOMS_POSTGRESQL = _rooms(KepDay.kep_id.in_(select(func.unnest(_IDS))).is_(true()))
 _ROOMS_SQLITE = _rooms(
     KepDay.kep_id.in_(
         select(func.json_each(bindparam("kep_ids", type_=String)).table_valued("value").c.value)
