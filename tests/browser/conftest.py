@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.browser import DESKTOP, Browser, Capture, Viewport, Window
+from tests.support.browser import DESKTOP, Browser, Capture, Sending, Viewport, Window
 from tests.support.chromium import running_chromium
 from tests.support.firefox import running_firefox
 from tests.support.participant import Participant
@@ -44,19 +44,23 @@ class Stage:
     windows: list[Window] = field(default_factory=list)
 
     async def window(
-        self, browser: str, *, viewport: Viewport = DESKTOP, capture: Capture | None = SMALL
-    ) -> Window:
+        self, browser: str, *, viewport: Viewport = DESKTOP, capture: Capture | None = SMALL,
+        sending: Sending | None = None,
+    ) -> Window:  # fmt: skip
         """Open a window of `chromium` or `firefox`."""
-        window = await self.browsers[browser].window(viewport=viewport, capture=capture)
+        window = await self.browsers[browser].window(
+            viewport=viewport, capture=capture, sending=sending
+        )
         self.windows.append(window)
         return window
 
     async def enter(
         self, room: str, browser: str, name: str, *, role: str = "member",
         viewport: Viewport = DESKTOP, capture: Capture | None = SMALL,
+        sending: Sending | None = None,
     ) -> Participant:  # fmt: skip
         """Let somebody into the room through the lobby; returns when the media is connected."""
-        window = await self.window(browser, viewport=viewport, capture=capture)
+        window = await self.window(browser, viewport=viewport, capture=capture, sending=sending)
         participant = Participant(window, name)
         await participant.enter(room, role=role)
         return participant

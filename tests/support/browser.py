@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,6 +55,44 @@ class Capture:
         )
 
 
+@dataclass(frozen=True)
+class Sending:
+    """How the page's camera is sent, whatever the page itself would choose."""
+
+    codec: str
+    """The only video codec that its sending m-line offers: `VP8`, `VP9`, `H264`, `AV1`."""
+    scalability_mode: str | None = None
+    """One stream in this mode (W3C WebRTC-SVC); None leaves the page's simulcast as it is."""
+    bitrate_bps: int = 1_200_000
+    """Most that such a stream takes."""
+
+    def script(self) -> str:
+        """Return JavaScript that, run before the page's own, makes its camera sent so."""
+        encodings = ""
+        if self.scalability_mode is not None:
+            one = {"scalabilityMode": self.scalability_mode, "maxBitrate": self.bitrate_bps}
+            encodings = f"init = {{ ...init, sendEncodings: [{json.dumps(one)}] }};"
+        return f"""(() => {{
+          const prototype = RTCPeerConnection.prototype, add = prototype.addTransceiver;
+          const wanted = ['video/{self.codec.lower()}', 'video/rtx'];
+          prototype.addTransceiver = function (track, init) {{
+            const isCamera = init?.direction === 'sendonly' && (track.kind ?? track) === 'video';
+            if (!isCamera) return add.call(this, track, init);
+            {encodings}
+            const transceiver = add.call(this, track, init);
+            const {{ codecs }} = RTCRtpSender.getCapabilities('video');
+            transceiver.setCodecPreferences(
+              codecs.filter(({{ mimeType }}) => wanted.includes(mimeType.toLowerCase())));
+            return transceiver;
+          }};
+        }})()"""
+
+
+def scripts(capture: Capture | None, sending: Sending | None) -> list[str]:
+    """Return what a window runs before the page's own scripts."""
+    return [wish.script() for wish in (capture, sending) if wish is not None]
+
+
 @dataclass
 class Findings:
     """What a window noticed since it was opened."""
@@ -95,9 +134,14 @@ class Browser(Protocol):
     """A running browser process."""
 
     async def window(
-        self, *, viewport: Viewport = DESKTOP, capture: Capture | None = None
+        self,
+        *,
+        viewport: Viewport = DESKTOP,
+        capture: Capture | None = None,
+        sending: Sending | None = None,
     ) -> Window:
-        """Open a window. `capture` limits the fake camera; None leaves it to the page."""
+        """Open a window. `capture` limits the fake camera, `sending` says how it is sent; None leaves it
+        to the page."""
 
 
 def executable(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.async_api import Browser as PlaywrightBrowser
 from playwright.async_api import ConsoleMessage, Dialog, Page, async_playwright
 
-from tests.support.browser import DESKTOP, Capture, Findings, Viewport, executable
+from tests.support.browser import DESKTOP, Capture, Findings, Sending, Viewport, executable, scripts
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -35,7 +35,11 @@ class Chromium:
         self._browser = browser
 
     async def window(
-        self, *, viewport: Viewport = DESKTOP, capture: Capture | None = None
+        self,
+        *,
+        viewport: Viewport = DESKTOP,
+        capture: Capture | None = None,
+        sending: Sending | None = None,
     ) -> ChromiumWindow:
         """Open a window."""
         context = await self._browser.new_context(
@@ -44,8 +48,8 @@ class Chromium:
             is_mobile=viewport.is_phone,
             has_touch=viewport.is_phone,
         )
-        if capture is not None:
-            await context.add_init_script(capture.script())
+        for script in scripts(capture, sending):
+            await context.add_init_script(script)
         return ChromiumWindow(await context.new_page())
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.browser import DESKTOP, Capture, Findings, Viewport, executable
+from tests.support.browser import DESKTOP, Capture, Findings, Sending, Viewport, executable, scripts
 
 COMMAND_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
@@ -104,7 +104,11 @@ class Firefox:
         self._session = session
 
     async def window(
-        self, *, viewport: Viewport = DESKTOP, capture: Capture | None = None
+        self,
+        *,
+        viewport: Viewport = DESKTOP,
+        capture: Capture | None = None,
+        sending: Sending | None = None,
     ) -> FirefoxWindow:
         """Open a window: a tab behind another would count as hidden and be asked for nothing."""
         user = (await self._session.command("browser.createUserContext"))["userContext"]
@@ -113,10 +117,10 @@ class Firefox:
         )
         window = FirefoxWindow(self._session, created["context"], user)
         self._session.windows[created["context"]] = window
-        if capture is not None:
+        for script in scripts(capture, sending):
             await self._session.command(
                 "script.addPreloadScript",
-                functionDeclaration=f"() => {{ {capture.script()} }}",
+                functionDeclaration=f"() => {{ {script} }}",
                 contexts=[created["context"]],
             )
         await window.resize(viewport)

@@ -32,7 +32,10 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     participant: str | None = None
     """Whom the server says the m-line carries now."""
     source: str | None = None
+    codec: str | None = None
+    """`video/VP8` and the like, of the latest packet."""
     packets_received: int = 0
+    bytes_received: int = 0
     packets_lost: int = 0
     frames_decoded: int = 0
     key_frames_decoded: int = 0
@@ -49,6 +52,9 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     kind: str
     rid: str | None = None
+    codec: str | None = None
+    """`video/VP8` and the like."""
+    scalability_mode: str | None = None
     packets_sent: int = 0
     frames_encoded: int = 0
     frame_height: int = 0

@@ -43,6 +43,12 @@
     }
   },
 
+  /** The codec agreed first for what is sent of this kind: the one that is sent. */
+  agreedCodec(kind) {
+    const sender = window.synedrion.peerConnection.getSenders().find(({ track }) => track?.kind === kind);
+    return sender?.getParameters().codecs[0]?.mimeType ?? null;
+  },
+
   /** Remember the transport; `isSameTransport` tells whether it is still the one. */
   rememberTransport() {
     window.rememberedTransport = window.synedrion.peerConnection;
@@ -62,6 +68,8 @@
       const { participant = null, source = null } = state.sources.get(mid) ?? {};
       return { mid, participant, source };
     };
+    const codecs = new Map(report.filter(({ type }) => type === 'codec').map(({ id, mimeType }) => [id, mimeType]));
+    const codec = ({ codecId }) => codecs.get(codecId) ?? null;
     const received = report.filter((each) => each.type === 'inbound-rtp' && each.packetsReceived > 0);
     return {
       link,
@@ -73,8 +81,8 @@
       connection: peerConnection.connectionState,
       ice_ufrag: /a=ice-ufrag:(\S+)/.exec(peerConnection.currentLocalDescription?.sdp ?? '')?.[1] ?? '',
       assignment: Object.fromEntries(assignment),
-      inbound: received.map((each) => ({ ...each, ...carries(midOf(each)) })),
-      outbound: report.filter((each) => each.type === 'outbound-rtp'),
+      inbound: received.map((each) => ({ ...each, ...carries(midOf(each)), codec: codec(each) })),
+      outbound: report.filter((each) => each.type === 'outbound-rtp').map((each) => ({ ...each, codec: codec(each) })),
     };
   },
 

@@ -57,7 +57,7 @@ id = "{room}"
 room_class = "{room_class}"
 title = "{title}"
 """
-COUNCIL_ROOMS = 40
+COUNCIL_ROOMS = 60
 TITLE = "Δημοτικό Συμβούλιο {number}"
 KEP_ROOM = "kep-1"
 KEP_ROOMS = 16

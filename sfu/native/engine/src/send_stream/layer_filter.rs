@@ -71,10 +71,12 @@ impl LayerFilter {
 
     /// True if the packet goes on. `is_newest`: no later packet came before; late ones change no limit.
     pub(super) fn accepts(&mut self, info: &PayloadInfo, timestamp: u32, is_newest: bool) -> bool {
-        if is_newest {
+        let limits = if is_newest {
             self.follow(info, timestamp);
-        }
-        let limits = self.limits_at(timestamp);
+            self.current
+        } else {
+            self.limits_at(timestamp)
+        };
         info.spatial_layer <= limits.spatial && info.temporal_layer <= limits.temporal
     }
 
