@@ -60,7 +60,15 @@ async def real_service(
     if loadtest_rooms:
         text += f"[loadtest]\nenabled = true\n{room_class}_rooms = {loadtest_rooms}\n"
     config.write_text(text)
-    log_path = folder / "service.log"
+    async with serving(config, port, folder / "service.log", program) as service:
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    config: Path, port: int, log_path: Path, program: str = "signaling.main"
+) -> AsyncIterator[RealService]:
+    """Run `synedrion serve` with a configuration whose pages are on `port` of this machine."""
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", program, "serve", "--config", str(config),
@@ -70,11 +78,15 @@ async def real_service(
             assert process.stdout is not None
             async with asyncio.timeout(START_TIMEOUT_S):
                 line = await process.stdout.readline()
-            assert b"ready" in line, log_path.read_text()[-2000:]
+            assert b"ready" in line, _tail(log_path)
             await _wait_ready(port)
             yield RealService(f"http://127.0.0.1:{port}", process.pid, log_path)
         finally:
             await _stop(process)
+
+
+def _tail(log_path: Path) -> str:
+    return log_path.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 async def _wait_ready(port: int) -> None:
