@@ -13,7 +13,7 @@ from typing import Any
 from recording_policy.sandbox import faults_of
 from recording_policy.sandbox.code import hash_code
 from recording_policy.sandbox.statement import SandboxStatement
-from recording_policy.verify import STATEMENT, LogIsWrong, parse_line, read_key, verify
+from recording_policy.verify import CALL_OPENED, STATEMENT, LogIsWrong, parse_line, read_key, verify
 from signaling.audit.anchoring import faults_of_trail, read_anchors
 from signaling.audit.config import AuditPaths
 from signaling.audit.private_store import PrivateStore
@@ -22,6 +22,7 @@ from signaling.config import Config, load_config
 from signaling.secrets import SecretMissing, load_or_create_secret, read_secret
 from signaling.storage.database import Database, StorageUnavailable, database_url
 from signaling.storage.migrate import migrate
+from signaling.tokens import room_scoped_subject
 from signaling.vault import Vault
 
 WORKER_PACKAGES = ("recording_policy", "sfu")
@@ -51,7 +52,7 @@ def add_parser(commands: Any, default_config: Path) -> None:
     export.set_defaults(audit_command=_export)
     statement = kinds.add_parser("statement", help="print what the kep workers proved, and compare")
     statement.set_defaults(audit_command=_statement)
-    forget = kinds.add_parser("forget", help="destroy the key of a person's pseudonym, for good")
+    forget = kinds.add_parser("forget", help="destroy the keys of a person's pseudonyms, for good")
     forget.add_argument("--person", required=True, help="id of the person")
     forget.set_defaults(audit_command=_forget)
     for command in (check, export, statement, forget):
@@ -106,21 +107,18 @@ async def _trail_faults(config: Config, paths: AuditPaths) -> list[str]:
 
 
 def _export(options: argparse.Namespace, config: Config, paths: AuditPaths) -> int:
-    actor = None
+    actors: set[str] = set()
     if options.person:
-        actor = _store(config, paths).known_pseudonym(options.person)
-        if actor is None:
-            print(
-                "synedrion audit: nobody of that id appears, or they are forgotten", file=sys.stderr
-            )
-            return EXIT_WRONG
+        actors = set(_pseudonyms(options.person, _store(config, paths), paths).values())
+        if not actors:
+            return _nobody()
     for body in _entries(paths.log):
         facts = body["facts"]
         if options.call and facts.get("call") != options.call:
             continue
         if options.kind and body["kind"] != options.kind:
             continue
-        if actor is not None and actor not in facts.values():
+        if actors and actors.isdisjoint(each for each in facts.values() if isinstance(each, str)):
             continue
         if body["time_ms"] >= options.since:
             print(json.dumps(body, sort_keys=True))
@@ -154,11 +152,28 @@ def _statement(options: argparse.Namespace, config: Config, paths: AuditPaths) -
 
 
 def _forget(options: argparse.Namespace, config: Config, paths: AuditPaths) -> int:
-    if not _store(config, paths).forget(options.person):
-        print("synedrion audit: nobody of that id appears, or they are forgotten", file=sys.stderr)
-        return EXIT_WRONG
+    store = _store(config, paths)
+    names = _pseudonyms(options.person, store, paths)
+    if not names:
+        return _nobody()
+    for name in names:
+        store.forget(name)
     print("Forgotten. Their entries stay, and are nobody's.")
     return 0
+
+
+def _nobody() -> int:
+    print("synedrion audit: nobody of that id appears, or they are forgotten", file=sys.stderr)
+    return EXIT_WRONG
+
+
+def _pseudonyms(person: str, store: PrivateStore, paths: AuditPaths) -> dict[str, str]:
+    """Return a person's pseudonyms by the name that each is of: the id, as who asks the centre, and
+    one for every room: in the chain people cannot be matched between calls. O(log)."""
+    rooms = {body["facts"]["room"] for body in _entries(paths.log) if body["kind"] == CALL_OPENED}
+    names = [person, *(room_scoped_subject(room, person) for room in rooms)]
+    found = {name: store.known_pseudonym(name) for name in names}
+    return {name: pseudonym for name, pseudonym in found.items() if pseudonym is not None}
 
 
 def _store(config: Config, paths: AuditPaths) -> PrivateStore:

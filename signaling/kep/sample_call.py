@@ -35,7 +35,7 @@ async def add_sample_call(
     session: AsyncSession, people: People, vault: PersonalVault, config: KepConfig, now: datetime
 ) -> Appointment | None:
     """Add an appointment that begins within minutes; None if the two have one, or the time is taken
-    until midnight."""
+    until tomorrow's midnight."""
     citizen = await people.sign_in(session, sample_identity(CITIZEN), now)
     employee_person = await people.sign_in(session, sample_identity(EMPLOYEE), now)
     await session.flush()
@@ -99,23 +99,25 @@ def _new(
 async def _place(
     session: AsyncSession, appointment: Appointment, config: KepConfig, now: datetime
 ) -> bool:
-    """Give it the first free time of the rest of the day."""
-    first = step_of(now + BEGINS_IN)
-    day = day_of(first)
-    midnight = midnight_step(day)
-    busy = await lock_day(session, appointment.kep_id, day)
-    assert busy is not None, "invariant: a lock that waits is got"
-    taken = busy.get(appointment.employee_id, 0) | busy.get(appointment.workstation_id, 0)
+    """Give it the first free time of the rest of the day, or of the next: late in the evening too
+    there is a call to try."""
+    earliest = step_of(now + BEGINS_IN)
     length = config.slot_minutes // STEP_MIN
     length_and_gap = length + config.gap_minutes // STEP_MIN
-    while day_of(first + length_and_gap) == day:
-        if not taken & bits(first - midnight, length_and_gap):
-            appointment.starts_at = moment_of(first)
-            appointment.ends_at = moment_of(first + length)
-            session.add(appointment)
-            await session.flush()
-            plans = await PlanStore(config).get(session)
-            await take(session, appointment, length_and_gap, busy, plans)
-            return True
-        first += 1
+    for day in (day_of(earliest), day_of(earliest) + timedelta(days=1)):
+        midnight = midnight_step(day)
+        busy = await lock_day(session, appointment.kep_id, day)
+        assert busy is not None, "invariant: a lock that waits is got"
+        taken = busy.get(appointment.employee_id, 0) | busy.get(appointment.workstation_id, 0)
+        first = max(earliest, midnight)
+        while day_of(first + length_and_gap) == day:
+            if not taken & bits(first - midnight, length_and_gap):
+                appointment.starts_at = moment_of(first)
+                appointment.ends_at = moment_of(first + length)
+                session.add(appointment)
+                await session.flush()
+                plans = await PlanStore(config).get(session)
+                await take(session, appointment, length_and_gap, busy, plans)
+                return True
+            first += 1
     return False

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser as PlaywrightBrowser
+from playwright.async_api import async_playwright
 
-from tests.support.browser import DESKTOP, Browser, Capture, Sending, Viewport, Window
+from tests.support.browser import DESKTOP, Browser, Capture, Sending, Viewport, Window, executable
 from tests.support.chromium import running_chromium
 from tests.support.firefox import running_firefox
 from tests.support.participant import Participant
@@ -33,6 +35,17 @@ async def browsers() -> AsyncIterator[dict[str, Browser]]:
     """Both browsers, by name."""
     async with running_chromium() as chromium, running_firefox() as firefox:
         yield {"chromium": chromium, "firefox": firefox}
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[PlaywrightBrowser]:
+    """A Chromium for pages without media."""
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(
+            executable_path=executable("chromium"), args=["--no-sandbox"], headless=True
+        )
+        yield opened
+        await opened.close()
 
 
 @dataclass

@@ -11,23 +11,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.support.accounts_server import (
     ADMINISTRATOR,
     CLERK,
     running_accounts,
 )
-from tests.support.browser import executable
+from tests.support.page_steps import AXE, FIND_VIOLATIONS, SUBMIT
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
 
-AXE = Path("node_modules/axe-core/axe.min.js")
 PICTURES = Path("var/screenshots/accounts")
 SIZES = {"desktop": (1100, 800), "phone": (390, 800)}
-SUBMIT = "main button[type=submit]"
-FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
-    (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 
 
 class Site(Protocol):
@@ -63,7 +59,7 @@ class Window:
         await page.wait_for_load_state()
         await page.screenshot(path=self.pictures / f"{picture}-{self.name}.png", full_page=True)
         # The driver evaluates it: the page's own policy would refuse to load it, rightly.
-        await page.evaluate(f"() => {{ {axe()} }}")
+        await page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')} }}")
         found: list[str] = await page.evaluate(FIND_VIOLATIONS)
         assert found == [], picture
         is_wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
@@ -110,16 +106,6 @@ async def window(browser: Browser, server: Site, size: str, language: str) -> As
     yield opened
     await context.close()
     assert opened.problems == []
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=executable("chromium"), args=["--no-sandbox"], headless=True
-        )
-        yield opened
-        await opened.close()
 
 
 @pytest.mark.parametrize(("size", "language"), [("desktop", "el"), ("phone", "el")])
@@ -201,10 +187,6 @@ async def test_pages_work_without_scripts_and_by_keyboard(browser: Browser) -> N
         await page.wait_for_load_state()
         assert "clerk@dimos.gr" in await page.inner_text("main [role=status]")
         await context.close()
-
-
-def axe() -> str:
-    return AXE.read_text(encoding="utf-8")
 
 
 async def _tab_to(page: Page, text: str) -> None:

@@ -26,7 +26,7 @@ from sfu.worker import run_worker
 from signaling.scheduling.wall_time import to_wall
 from signaling.storage.models import Mail
 from signaling.worker_link import WorkerAddress
-from tests.browser.test_accounts import SUBMIT, Site, Window
+from tests.browser.test_accounts import Site, Window
 from tests.support.accounts_server import (
     ADMINISTRATOR,
     CLERK,
@@ -35,6 +35,7 @@ from tests.support.accounts_server import (
 )
 from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
 from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
+from tests.support.page_steps import SUBMIT
 from tests.support.participant import Participant, see_and_hear_each_other
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(300)]

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.browser.test_accounts import SUBMIT, Window, window
+from tests.browser.test_accounts import Window, window
 from tests.support.accounts_server import ADMINISTRATOR, running_accounts
-from tests.support.browser import executable
 from tests.support.desk import HEAD, fields_on, give_role
+from tests.support.page_steps import SUBMIT
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(240)]
 PICTURES = Path("var/screenshots/accounts")
 PEOPLE = "Όνομα;E-mail;Ιδιότητα\nΆννα Προέδρου;anna@dimos.gr;πρόεδρος\nΚακή γραμμή;nobody;μέλος\n"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=executable("chromium"), args=["--no-sandbox"], headless=True
-        )
-        yield opened
-        await opened.close()
 
 
 async def make_council(head: Window) -> None:

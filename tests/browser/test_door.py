@@ -5,7 +5,6 @@ Every state is kept as a picture in var/screenshots/door and looked at by axe-co
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import page_steps
 from tests.support.accounts_server import VisitorClient
-from tests.support.browser import DESKTOP, PHONE, Capture, Viewport, eventually
+from tests.support.browser import DESKTOP, PHONE, Capture, Viewport
 from tests.support.chromium import Chromium, ChromiumWindow, running_chromium
 from tests.support.door_server import (
     CHAIR,
@@ -26,14 +26,12 @@ from tests.support.door_server import (
     running_media_door,
 )
 from tests.support.keyboard import tab_problems
+from tests.support.page_steps import has_text, inside, problems
 from tests.support.participant import Participant, see_and_hear_each_other
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
 
-AXE = Path("node_modules/axe-core/axe.min.js")
 PICTURES = Path("var/screenshots/door")
-FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
-    (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 SMALL = Capture()
 SMALL_PHONE = Viewport(360, 740, is_phone=True)
 
@@ -46,19 +44,12 @@ async def window_of(
     if visitor is not None:
         session = visitor.cookie()
         assert session is not None
-        await window.page.context.add_cookies([{"name": "session", "value": session, "url": url}])
+        await window.set_cookie("session", session, url)
     return window
 
 
-async def look(window: ChromiumWindow, picture: str, pictures: Path = PICTURES) -> None:
-    """Keep a picture; nothing may scroll sideways or be inaccessible."""
-    await window.screenshot(pictures / f"{picture}.png")
-    axe = await asyncio.to_thread(AXE.read_text, encoding="utf-8")
-    await window.page.evaluate(f"() => {{ {axe} }}")
-    found: list[str] = await window.page.evaluate(FIND_VIOLATIONS)
-    assert found == [], picture
-    is_wide = await window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    assert not is_wide, f"{picture} scrolls sideways"
+async def look(window: ChromiumWindow, picture: str) -> None:
+    await page_steps.look(window, picture, PICTURES)
 
 
 async def press_join(window: ChromiumWindow) -> None:
@@ -66,22 +57,6 @@ async def press_join(window: ChromiumWindow) -> None:
     person = Participant(window, "")
     await person.wait_for_lobby()
     await window.page.click(".lobby-join")
-
-
-async def inside(window: ChromiumWindow, name: str) -> Participant:
-    """Return the person once the media is connected."""
-    person = Participant(window, name)
-    sight = await person.wait(lambda seen: seen.connection == "connected", "media connected")
-    person.id = sight.self
-    return person
-
-
-async def has_text(window: ChromiumWindow, selector: str, text: str) -> None:
-    async def shown() -> str:
-        found = window.page.locator(selector)
-        return await found.first.inner_text() if await found.count() else ""
-
-    await eventually(shown, lambda seen: text in seen, f"{text} in {selector}")
 
 
 @dataclass
@@ -261,19 +236,3 @@ async def watch_live(sitting: Scene) -> None:
     await has_text(live, "#live", "Σοφία")
     await look(live, "live-desktop")
     assert problems(live) == []
-
-
-def problems(*windows: ChromiumWindow) -> list[Any]:
-    return [
-        each
-        for window in windows
-        for each in (
-            *window.findings.page_errors,
-            *window.findings.dialogs,
-            *(
-                text
-                for text in window.findings.console_problems
-                if "content security policy" in text.lower()
-            ),
-        )
-    ]

@@ -132,6 +132,8 @@ async def test_a_server_that_swaps_keys_is_betrayed_by_the_codes(stage: Stage) -
     assert {who for who, _ in attacker.secrets} == {person.id for person in people}
     (code,), (other_code,) = (each.codes.values() for each in seen)
     assert code != other_code
+    for each, own, others in zip(seen, (code, other_code), (other_code, code), strict=True):
+        assert own in each.shown and others not in each.shown
 
 
 @pytest.mark.parametrize("viewing", ["chromium", "firefox"])

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.browser.test_accounts import SUBMIT, Window, window
+from tests.browser.test_accounts import Window, window
 from tests.support.accounts_server import running_accounts
-from tests.support.browser import executable
+from tests.support.page_steps import SUBMIT
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
 
 PICTURES = Path("var/screenshots/accounts")
 CITIZEN, MANAGER = "000000061", "150000042"
 MAIN_BUTTON = "main .kep-actions button.govgr-btn-primary"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=executable("chromium"), args=["--no-sandbox"], headless=True
-        )
-        yield opened
-        await opened.close()
 
 
 async def fill_person(window: Window) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from signaling.scheduling.wall_time import to_wall
-from tests.browser.test_accounts import SUBMIT
 from tests.browser.test_council_journey import (
     ELENI,
     ELENI_EMAIL,

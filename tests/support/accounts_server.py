@@ -9,8 +9,10 @@ import re
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -79,12 +81,9 @@ class AccountsServer:
             frozenset({self.url}), self.keps.kep_parts(renderer),
         )  # fmt: skip
 
-    @contextlib.asynccontextmanager
-    async def visitor(self) -> AsyncIterator[VisitorClient]:
+    def visitor(self) -> AbstractAsyncContextManager[VisitorClient]:
         """Open a browser's worth of cookies."""
-        jar = aiohttp.CookieJar(unsafe=True)
-        async with aiohttp.ClientSession(cookie_jar=jar) as http:
-            yield VisitorClient(self, http)
+        return visitor_of(self)
 
 
 @dataclass
@@ -97,11 +96,19 @@ class Shown:
     headers: dict[str, str]
 
 
+class Site(Protocol):
+    """Where a visitor is."""
+
+    @property
+    def url(self) -> str:
+        """Address of the home page, without a slash at the end."""
+
+
 @dataclass
 class VisitorClient:
     """Follows links and sends forms as a browser without scripts does."""
 
-    server: AccountsServer
+    server: Site
     http: aiohttp.ClientSession
     last: Shown | None = None
 
@@ -168,6 +175,13 @@ class VisitorClient:
         return self.last
 
 
+@contextlib.asynccontextmanager
+async def visitor_of(site: Site) -> AsyncIterator[VisitorClient]:
+    """Open a browser's worth of cookies."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        yield VisitorClient(site, http)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -180,7 +194,7 @@ async def running_accounts(
     backend: str = "sqlite", *, storage: StorageConfig | None = None,
     accounts: AccountsConfig | None = None, mail: MailConfig | None = None,
     attempt_burst: int = 100, wait: bool = True, workers: Sequence[WorkerAddress] = (),
-    folder: Path | None = None,
+    folder: Path | None = None, kep: KepConfig | None = None,
 ) -> AsyncIterator[AccountsServer]:  # fmt: skip
     """Run the application with real templates on an empty database."""
     async with contextlib.AsyncExitStack() as stack:
@@ -202,7 +216,9 @@ async def running_accounts(
         )  # fmt: skip
         clock = ShiftedClock()
         service = AccountsService(settings, clock)
-        keps = KepsService(service, KepConfig(), sender=settings.mail.sender, has_samples=True)
+        keps = KepsService(
+            service, kep or KepConfig(), sender=settings.mail.sender, has_samples=True
+        )
         audit = AuditService(AuditConfig(), folder, clock)
         provider = DevelopmentProvider(
             DevelopmentSettings(

@@ -57,6 +57,9 @@ class ApiClient:
 
 async def client_of(visitor: VisitorClient) -> ApiClient:
     """Return the API as a visitor who is signed in sees it."""
+    assert isinstance(visitor.server, AccountsServer), (
+        "invariant: of the application, not processes"
+    )
     client = ApiClient(visitor.server, visitor.http)
     client.form_token = (await client.get("/session")).value["form_token"]
     return client

@@ -126,6 +126,9 @@ class Window(Protocol):
     async def resize(self, viewport: Viewport) -> None:
         """Give the window another inner size."""
 
+    async def set_cookie(self, name: str, value: str, url: str) -> None:
+        """Let the window's requests to the server of `url` carry a cookie."""
+
     async def close(self) -> None:
         """Close the window."""
 

@@ -88,6 +88,10 @@ class ChromiumWindow:
         """Give the window another inner size."""
         await self.page.set_viewport_size({"width": viewport.width, "height": viewport.height})
 
+    async def set_cookie(self, name: str, value: str, url: str) -> None:
+        """Let the window's requests to the server of `url` carry a cookie."""
+        await self.page.context.add_cookies([{"name": name, "value": value, "url": url}])
+
     async def close(self) -> None:
         """Close the window and forget its profile."""
         await self.page.context.close()

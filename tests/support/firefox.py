@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -176,6 +177,21 @@ class FirefoxWindow:
             context=self._context,
             viewport={"width": viewport.width, "height": viewport.height},
             devicePixelRatio=viewport.pixel_ratio,
+        )
+
+    async def set_cookie(self, name: str, value: str, url: str) -> None:
+        """Let the window's requests to the server of `url` carry a cookie."""
+        await self._session.command(
+            "storage.setCookie",
+            cookie={
+                "name": name,
+                "value": {"type": "string", "value": value},
+                "domain": urlsplit(url).hostname,
+                "path": "/",
+                "httpOnly": True,
+                "sameSite": "lax",
+            },
+            partition={"type": "storageKey", "userContext": self._user},
         )
 
     async def close(self) -> None:

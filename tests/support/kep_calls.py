@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import select
@@ -58,12 +58,16 @@ class Desk:
     room: str = ""
 
     @property
+    def url(self) -> str:
+        return self.accounts.url
+
+    @property
     def api(self) -> str:
-        return f"/api/v1/appointments/{self.appointment_id}"
+        return api_of(self)
 
     @property
     def desk(self) -> str:
-        return f"/kep/desk/appointments/{self.appointment_id}"
+        return desk_of(self)
 
     @property
     def database(self) -> Any:
@@ -191,11 +195,23 @@ class Desk:
         }
 
 
+class Place(Protocol):
+    """Where an appointment's pages and sockets are."""
+
+    @property
+    def url(self) -> str:
+        """Address of the home page."""
+
+    @property
+    def appointment_id(self) -> str:
+        """Of whose door and call the paths are."""
+
+
 @dataclass
 class Caller:
     """Somebody with a browser's cookies."""
 
-    desk: Desk
+    desk: Place
     visitor: VisitorClient
     csrf: str = ""
 
@@ -204,14 +220,14 @@ class Caller:
 
     async def ticket(self) -> tuple[int, dict[str, Any]]:
         """Ask for a ticket as the page's script does."""
-        url = self.desk.accounts.url
+        url = self.desk.url
         async with self.visitor.http.post(
-            url + self.desk.api + "/tickets", json={}, headers={"Origin": url}
+            url + api_of(self.desk) + "/tickets", json={}, headers={"Origin": url}
         ) as response:
             return response.status, await response.json(content_type=None)
 
     async def socket(self, path: str) -> Client:
-        url = self.desk.accounts.url
+        url = self.desk.url
         return Client(
             await self.visitor.http.ws_connect(url + path, headers={"Origin": url}, max_msg_size=0)
         )
@@ -238,24 +254,34 @@ class Caller:
     async def take(self) -> Shown:
         """Press the button of the desk."""
         await self.visitor.get("/kep/desk")
-        return await self.visitor.post(self.desk.desk + "/take")
+        return await self.visitor.post(desk_of(self.desk) + "/take")
 
     async def ask(self, what: str, **fields: str) -> tuple[int, dict[str, Any]]:
         """Ask for something in the call, as the panel's script does."""
         if not self.csrf:
             await self.visitor.get("/account")
             self.csrf = self.visitor.csrf
-        path = f"{self.desk.api}/call/{what}"
+        path = f"{api_of(self.desk)}/call/{what}"
         shown = await self.visitor.post(path, csrf=self.csrf, **fields)
         return shown.status, msgspec.json.decode(shown.text or "{}")
 
     async def view(self) -> dict[str, Any]:
         """Return how the call stands."""
-        path = self.desk.accounts.url + self.desk.api + "/call"
+        path = self.desk.url + api_of(self.desk) + "/call"
         async with self.visitor.http.get(path) as response:
             assert response.status == 200, response.status
             answer: dict[str, Any] = await response.json()
             return answer
+
+
+def api_of(place: Place) -> str:
+    """Return the path below which the appointment's scripts ask."""
+    return f"/api/v1/appointments/{place.appointment_id}"
+
+
+def desk_of(place: Place) -> str:
+    """Return the path of the appointment at the employee's desk."""
+    return f"/kep/desk/appointments/{place.appointment_id}"
 
 
 async def hear_call(client: Client, is_meant: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from recording_policy.sandbox.memory import ENVIRONMENT
 from sfu.values import RoomClass
+from signaling.kep.config import KepConfig
 from signaling.worker_link import WorkerAddress
 from tests.support.accounts_server import AccountsServer, running_accounts
 from tests.support.kep_worker import collect
@@ -42,7 +43,9 @@ async def running_kep_media(folder: Path, listen: str = "0.0.0.0") -> AsyncItera
     data.mkdir()
     try:
         address = WorkerAddress("kep", RoomClass.KEP, path)
-        async with running_accounts("sqlite", workers=[address], folder=data) as accounts:
+        # Two busy cores starve browsers as a weak network would: that is not what is tested.
+        kep = KepConfig(weak_network_s=0)
+        async with running_accounts("sqlite", workers=[address], folder=data, kep=kep) as accounts:
             yield accounts
     except TimeoutError:
         raise AssertionError(said.decode()) from None

@@ -61,7 +61,7 @@ async def real_service(
     if loadtest_rooms:
         text += f"[loadtest]\nenabled = true\n{room_class}_rooms = {loadtest_rooms}\n"
     config.write_text(text)
-    async with _served(config, port, program) as service:
+    async with serving(config, port, folder / "service.log", program) as service:
         yield service
 
 
@@ -74,7 +74,7 @@ async def development_service(
     port = free_ports(socket.SOCK_STREAM, 2)
     config = folder / "synedrion.toml"
     config.write_text(_development_config(folder, port, has_samples))
-    async with _served(config, port, "signaling.main") as service:
+    async with serving(config, port, folder / "service.log") as service:
         yield service
 
 
@@ -94,8 +94,10 @@ def _development_config(folder: Path, port: int, has_samples: bool) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _served(config: Path, port: int, program: str) -> AsyncIterator[RealService]:
-    log_path = config.with_name("service.log")
+async def serving(
+    config: Path, port: int, log_path: Path, program: str = "signaling.main"
+) -> AsyncIterator[RealService]:
+    """Run `synedrion serve` with a configuration whose pages are on `port` of this machine."""
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", program, "serve", "--config", str(config),
@@ -105,11 +107,15 @@ async def _served(config: Path, port: int, program: str) -> AsyncIterator[RealSe
             assert process.stdout is not None
             async with asyncio.timeout(START_TIMEOUT_S):
                 line = await process.stdout.readline()
-            assert b"ready" in line, log_path.read_text()[-2000:]
+            assert b"ready" in line, _tail(log_path)
             await _wait_ready(port)
             yield RealService(f"http://127.0.0.1:{port}", process.pid, log_path)
         finally:
             await _stop(process)
+
+
+def _tail(log_path: Path) -> str:
+    return log_path.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 async def _wait_ready(port: int) -> None:

@@ -143,9 +143,11 @@ def test_plot_keeps_within_its_picture() -> None:
 
 def test_parameters_that_make_no_sense_are_refused() -> None:
     assert kep_problems(KepConfig()) == []
+    assert kep_problems(KepConfig(weak_network_s=0)) == []
     for config in (
         KepConfig(slot_minutes=7), KepConfig(slot_minutes=0), KepConfig(gap_minutes=-5),
         KepConfig(long_factor=0.5), KepConfig(horizon_days=0), KepConfig(notice_minutes=-1),
+        KepConfig(weak_network_s=3.9), KepConfig(weak_network_s=-1),
         KepConfig(max_open_per_person=0),
     ):  # fmt: skip
         assert len(kep_problems(config)) == 1

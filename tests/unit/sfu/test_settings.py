@@ -117,6 +117,7 @@ def test_every_field_is_documented(kind: type[Any]) -> None:
         ({"first_port": 80}, "first_port = 80: use 1024"),
         ({"listen_addresses": []}, "listen_addresses is empty"),
         ({"max_video_streams": 65}, "use 1 to 64"),
+        ({"abandoned_after_s": 0.5}, "abandoned_after_s = 0.5: use 1 to 86400"),
         ({"video_codecs": ["opus"]}, "name video codecs"),
     ],
 )
