@@ -28,6 +28,7 @@ from tests.browser.test_council_journey import (
 )
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.chromium import running_chromium
+from tests.support.page_steps import SUBMIT
 from tests.support.real_service import development_service
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(300)]
