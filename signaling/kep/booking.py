@@ -30,6 +30,8 @@ from signaling.vault import token_hash
 SQLITE_WRITERS = 1
 POSTGRESQL_WRITERS = 4
 """Bookings at once: the others wait in order here rather than for a connection or a lock."""
+LOOKERS = 4
+"""Who look for times outside of that queue, at once: pages need connections too."""
 DEADLOCK_TRIES = 3
 _DEADLOCK = "40P01"
 
@@ -86,12 +88,14 @@ class Booking:
         self._parts = parts
         writers = SQLITE_WRITERS if parts.database.is_sqlite else POSTGRESQL_WRITERS
         self._turns = asyncio.Semaphore(writers)
+        self._looks = asyncio.Semaphore(LOOKERS)
 
     async def book(self, order: Order) -> Appointment:
         """Return a new appointment, or the one that the same form made before.
 
         Raises:
-            SlotGone, NotOffered, OwnOverlap: as `Placer.place`.
+            SlotGone: the time is not free (any more).
+            NotOffered, OwnOverlap: as `Placer.place`.
             TooManyAppointments: see above.
         """
         if self._turns.locked():
@@ -107,7 +111,8 @@ class Booking:
         """Return the appointment that takes the place of another; its time is free at once.
 
         Raises:
-            SlotGone, NotOffered, OwnOverlap: as `Placer.place`.
+            SlotGone: the time is not free (any more).
+            NotOffered, OwnOverlap: as `Placer.place`.
             WrongState: it cannot be moved any more.
         """
         return await self._in_turn(
@@ -130,14 +135,14 @@ class Booking:
 
     async def _read(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
         try:
-            async with self._parts.database.read() as session:
+            async with self._looks, self._parts.database.read() as session:
                 return await work(session)
         except TimeTaken as taken:
             raise SlotGone(await self._offers(taken)) from None
 
     async def _offers(self, taken: TimeTaken) -> Sequence[int]:
         """Look for other times; nobody waits in the queue for that."""
-        async with self._parts.database.read() as session:
+        async with self._looks, self._parts.database.read() as session:
             return await self._parts.placer.offers(session, taken)
 
     async def _write(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:

@@ -8,12 +8,13 @@ import json
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from signaling.kep.booking import TooManyAppointments
+from signaling.kep.booking import LOOKERS, TooManyAppointments
 from signaling.kep.config import KepConfig
 from signaling.kep.day_records import decode_busy, recount
 from signaling.kep.day_steps import bits, day_of, midnight_step
@@ -179,6 +180,31 @@ async def test_who_is_too_late_does_not_stand_in_the_queue(backend: str, tmp_pat
             await asyncio.wait([waiting], timeout=0.3)
             assert not waiting.done()
         assert (await waiting).person_id == eleni
+
+
+async def test_few_look_at_once_however_many_come(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kep_world(backend, tmp_path) as world:
+        anna, *others = await world.citizens(20)
+        await world.booking.book(world.order(anna, at(8)))
+        check, looking = world.parts.placer.check_free, [0, 0]
+
+        async def check_slowly(*arguments: Any) -> None:
+            looking[0] += 1
+            looking[1] = max(looking)
+            await asyncio.sleep(0.01)
+            looking[0] -= 1
+            await check(*arguments)
+
+        monkeypatch.setattr(world.parts.placer, "check_free", check_slowly)
+        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(20):
+            while not world.booking._turns.locked():
+                await all_turns.enter_async_context(world.booking._turns)
+            orders = [world.order(each, at(8)) for each in others]
+            told = await asyncio.gather(*map(world.booking.book, orders), return_exceptions=True)
+        assert {type(each) for each in told} == {SlotGone}
+        assert looking[1] == LOOKERS
 
 
 async def test_cancelled_time_is_free_at_once(backend: str, tmp_path: Path) -> None:
