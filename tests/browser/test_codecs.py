@@ -20,11 +20,13 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-CAPTURE = Capture(1024, 576, 10)
-"""Large enough that Chromium sends three encodings, all of even heights: H.264 and SVC have no others."""
+CAPTURE = Capture(960, 540, 10)
+"""The smallest picture that Chromium still sends in three encodings."""
+CAPTURE_OF_EVEN_LAYERS = Capture(1024, 576, 10)
+"""H.264 has no odd heights: its 135 lines would be 134, not enough for a tile that takes 135."""
 SMALL = Viewport(240, 480)
 LARGE = Viewport(1600, 1000)
-LOWEST, HIGHEST = range(140, 148), range(572, 580)
+LOWEST, HIGHEST = range(130, 148), range(536, 580)
 """Heights of the lowest and of the highest of three layers, as an encoder may round them."""
 CODECS = ("VP8", "H264", "VP9", "AV1")
 FIREFOX_CODECS = ("VP8", "VP9", "AV1")
@@ -67,11 +69,13 @@ async def shows(viewer: Participant, sender: Participant, codec: str, heights: r
 def assert_unbroken(before: Inbound, after: Inbound, *, switches: int = 2) -> None:
     """The stream went on through switches: one SSRC, and no frame that could not be decoded."""
     assert after.ssrc == before.ssrc
-    # Who cannot decode asks for a keyframe, freezes, and drops what it has.
+    # Who cannot decode asks for a keyframe, drops what it has, and freezes for good.
     assert after.pli_count <= before.pli_count + 1
-    assert after.freeze_count - before.freeze_count <= 1 + switches
     assert after.frames_dropped - before.frames_dropped <= 5 * switches
-    assert after.frames_decoded > before.frames_decoded
+    decoded = after.frames_decoded - before.frames_decoded
+    assert decoded > 10
+    # Short ones come of encoders that wait for a core.
+    assert after.freeze_count - before.freeze_count <= 1 + switches + decoded // 10
 
 
 async def bytes_a_second(viewer: Participant, sender: Participant) -> float:
@@ -89,7 +93,8 @@ async def bytes_a_second(viewer: Participant, sender: Participant) -> float:
 @pytest.mark.parametrize("codec", CODECS)
 async def test_every_codec_is_seen_by_every_browser_across_layers(stage: Stage, codec: str) -> None:
     room = stage.service.new_room()
-    sender = await stage.enter(room, "chromium", "Άννα", capture=CAPTURE, sending=Sending(codec))
+    capture = CAPTURE_OF_EVEN_LAYERS if codec == "H264" else CAPTURE
+    sender = await stage.enter(room, "chromium", "Άννα", capture=capture, sending=Sending(codec))
     other = "firefox" if codec in FIREFOX_CODECS else "chromium"
     viewers = await asyncio.gather(
         *(enter_viewer(stage, room, browser) for browser in ("chromium", other))
