@@ -110,57 +110,6 @@ async def test_every_codec_is_seen_by_every_browser_across_layers(stage: Stage, 
     await asyncio.gather(*map(follow_the_tile, viewers))
 
 
-@pytest.mark.parametrize("browser", ["chromium", "firefox"])
-async def test_one_stream_carries_people_of_different_codecs_in_turn(
-    stage: Stage, browser: str
-) -> None:
-    codecs = CODECS if browser == "chromium" else FIREFOX_CODECS
-    room = stage.service.new_room()
-    viewer = await enter_viewer(stage, room, browser)
-    senders = await asyncio.gather(
-        *(
-            stage.enter(
-                room, "chromium", codec, capture=Capture(320, 180, 8), sending=Sending(codec)
-            )
-            for codec in codecs
-        )
-    )
-    await asyncio.gather(*(sender.press("microphone") for sender in senders))
-    await viewer.press("microphone")
-    await viewer.press("view")
-    streams: list[Inbound] = []
-    for sender, codec in [*zip(senders, codecs, strict=True), (senders[0], codecs[0])]:
-        await sender.press("microphone")
-        streams.append(await follows(viewer, sender, codec))
-        await sender.press("microphone")
-    assert len({stream.ssrc for stream in streams}) == 1
-    assert_unbroken(streams[0], streams[-1], switches=len(codecs))
-
-
-async def follows(viewer: Participant, speaker: Participant, codec: str) -> Inbound:
-    """Wait until the viewer's speaker m-line carries the speaker in this codec and moves."""
-
-    def stream(seen: Sight) -> Inbound | None:
-        found = seen.on_mid(seen.assignment.get("speaker"))
-        is_meant = (
-            found is not None
-            and found.participant == speaker.id
-            and found.codec == f"video/{codec}"
-        )
-        return found if is_meant else None
-
-    first = stream(await viewer.wait(lambda seen: stream(seen) is not None, f"follows {codec}"))
-    assert first is not None
-
-    def is_moving(seen: Sight) -> bool:
-        now = stream(seen)
-        return now is not None and now.frames_decoded > first.frames_decoded + 8
-
-    moving = stream(await viewer.wait(is_moving, f"{codec} moves"))
-    assert moving is not None
-    return moving
-
-
 @pytest.mark.parametrize(("codec", "mode"), SCALABILITY)
 async def test_svc_viewers_get_the_layers_their_tiles_need(
     stage: Stage, codec: str, mode: str
