@@ -7,11 +7,14 @@ Firefox has no H.264 here: its decoder is downloaded at run time, and nothing is
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.browser.conftest import Stage
 from tests.support.browser import Capture, Sending, Viewport
+from tests.support.chromium import running_chromium
 from tests.support.participant import Inbound, Participant, Sight, perceive
 
 pytestmark = [
@@ -24,6 +27,7 @@ CAPTURE = Capture(960, 540, 10)
 """The smallest picture that Chromium still sends in three encodings."""
 CAPTURE_OF_EVEN_LAYERS = Capture(1024, 576, 10)
 """H.264 has no odd heights: its 135 lines would be 134, not enough for a tile that takes 135."""
+SMALL_CAPTURE = Capture(320, 180, 5)
 SMALL = Viewport(240, 480)
 LARGE = Viewport(1600, 1000)
 LOWEST, HIGHEST = range(130, 148), range(536, 580)
@@ -37,7 +41,7 @@ SCALABILITY = [
 
 async def enter_viewer(stage: Stage, room: str, browser: str) -> Participant:
     """Let somebody in who sends little and shows the others in small tiles."""
-    return await stage.enter(room, browser, "Βασίλης", viewport=SMALL, capture=Capture(320, 180, 5))
+    return await stage.enter(room, browser, "Βασίλης", viewport=SMALL, capture=SMALL_CAPTURE)
 
 
 async def shows(viewer: Participant, sender: Participant, codec: str, heights: range) -> Inbound:
@@ -108,6 +112,68 @@ async def test_every_codec_is_seen_by_every_browser_across_layers(stage: Stage, 
         assert_unbroken(before, await shows(viewer, sender, codec, LOWEST))
 
     await asyncio.gather(*map(follow_the_tile, viewers))
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_one_stream_carries_people_of_different_codecs_in_turn(
+    stage: Stage, browser: str
+) -> None:
+    codecs = CODECS if browser == "chromium" else FIREFOX_CODECS
+    room = stage.service.new_room()
+    viewer = await enter_viewer(stage, room, browser)
+    streams: list[Inbound] = []
+    async with own_machines(stage, len(codecs)) as stages:
+        senders = await asyncio.gather(
+            *(
+                each.enter(room, "chromium", codec, capture=SMALL_CAPTURE, sending=Sending(codec))
+                for each, codec in zip(stages, codecs, strict=True)
+            )
+        )
+        await asyncio.gather(*(sender.press("microphone") for sender in senders))
+        await viewer.press("microphone")
+        await viewer.press("view")
+        for sender, codec in [*zip(senders, codecs, strict=True), (senders[0], codecs[0])]:
+            await sender.press("microphone")
+            streams.append(await follows(viewer, sender, codec))
+            await sender.press("microphone")
+    assert len({stream.ssrc for stream in streams}) == 1
+    assert_unbroken(streams[0], streams[-1], switches=len(codecs))
+
+
+@contextlib.asynccontextmanager
+async def own_machines(stage: Stage, count: int) -> AsyncIterator[list[Stage]]:
+    """Start a Chromium more for each of `count` people.
+
+    Windows of one Chromium share its fake camera. Each drops other frames to come to its own rate,
+    and once five windows hold all of the camera's few buffers it stands still for all of them.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        running = [await stack.enter_async_context(running_chromium()) for _ in range(count)]
+        yield [Stage(stage.service, {"chromium": each}, stage.windows) for each in running]
+
+
+async def follows(viewer: Participant, speaker: Participant, codec: str) -> Inbound:
+    """Wait until the viewer's speaker m-line carries the speaker in this codec and moves."""
+
+    def stream(seen: Sight) -> Inbound | None:
+        found = seen.on_mid(seen.assignment.get("speaker"))
+        is_meant = (
+            found is not None
+            and found.participant == speaker.id
+            and found.codec == f"video/{codec}"
+        )
+        return found if is_meant else None
+
+    first = stream(await viewer.wait(lambda seen: stream(seen) is not None, f"follows {codec}"))
+    assert first is not None
+
+    def is_moving(seen: Sight) -> bool:
+        now = stream(seen)
+        return now is not None and now.frames_decoded > first.frames_decoded + 8
+
+    moving = stream(await viewer.wait(is_moving, f"{codec} moves"))
+    assert moving is not None
+    return moving
 
 
 @pytest.mark.parametrize(("codec", "mode"), SCALABILITY)
