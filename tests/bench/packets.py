@@ -20,6 +20,7 @@ ROUNDS = 5
 PACKETS_PER_CALL = 180
 """Of both sides in a second."""
 NATIONAL_CALLS = 870
+OVERLOAD_ROUNDS = 3
 
 
 def measure_packets(progress: Callable[[str], None]) -> dict[str, Figure]:
@@ -30,6 +31,7 @@ def measure_packets(progress: Callable[[str], None]) -> dict[str, Figure]:
             found.append(_cost(calls))
         latest = ", ".join(f"{calls} calls {found[-1]:.0f}" for calls, found in costs.items())
         progress(f"packets {number} of {ROUNDS}: {latest} ns a packet")
+    served = [_share_served() for _ in range(OVERLOAD_ROUNDS)]
     bar = 1e9 / (NATIONAL_CALLS * PACKETS_PER_CALL)
     how = "engine thread's CPU for each packet of two-party calls, real sockets"
     return {
@@ -41,10 +43,27 @@ def measure_packets(progress: Callable[[str], None]) -> dict[str, Figure]:
             + (f"; the bar is one core at {NATIONAL_CALLS} calls" if calls == BAR_AT else ""),
         )
         for calls, found in costs.items()
-    }
+    } | {
+        "overload_served": Figure(
+            round(median(served), 2), "", None,
+            f"share of the packets of {NATIONAL_CALLS} calls forwarded by a core that is too slow for them",
+        )
+    }  # fmt: skip
 
 
 def _cost(calls: int) -> float:
+    result = _play(calls)
+    if result["forwarded"] < 0.95 * result["expected"]:
+        raise RuntimeError(f"forwarded {result['forwarded']} of {result['expected']}: no figure")
+    return float(result["cpu_nanoseconds_per_packet"])
+
+
+def _share_served() -> float:
+    result = _play(NATIONAL_CALLS)
+    return float(result["forwarded"] / result["expected"])
+
+
+def _play(calls: int) -> dict[str, Any]:
     output = subprocess.run(
         ["/usr/bin/env", HUGE_PAGES, PROGRAM, str(calls), str(SECONDS)],
         check=True,
@@ -53,6 +72,4 @@ def _cost(calls: int) -> float:
         timeout=120,
     ).stdout
     result: dict[str, Any] = json.loads(output)
-    if result["forwarded"] < 0.95 * result["expected"]:
-        raise RuntimeError(f"forwarded {result['forwarded']} of {result['expected']}: no figure")
-    return float(result["cpu_nanoseconds_per_packet"])
+    return result

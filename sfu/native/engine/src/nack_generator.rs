@@ -16,6 +16,11 @@ const RETRY_MARGIN: Duration = Duration::from_millis(10);
 const MAX_TRIES: u8 = 10;
 /// LIMIT: packets missed at once. More is no loss but an outage: a keyframe is cheaper than resending it all.
 const MAX_MISSING: usize = 256;
+/// LIMIT: so many packets must arrive for each that is asked for, in the long run. Loss beyond a sixth is no accident: somebody's
+/// uplink is too narrow, or this server is too slow, and what is sent again would take the place of what is new.
+const ARRIVALS_A_REQUEST: u32 = 4;
+/// Requests that may be made at once after a quiet time: for any gap that is asked for at all.
+const MAX_BUDGET: u32 = MAX_MISSING as u32 * ARRIVALS_A_REQUEST;
 
 #[derive(Debug, Clone, Copy)]
 struct Missing {
@@ -35,6 +40,8 @@ pub struct NackGenerator {
     missing: VecDeque<Missing>,
     next_due: Time,
     wants_keyframe: bool,
+    /// Arrivals that no request has used up.
+    budget: u32,
 }
 
 impl NackGenerator {
@@ -47,6 +54,7 @@ impl NackGenerator {
             missing: VecDeque::new(),
             next_due: Time::NEVER,
             wants_keyframe: false,
+            budget: MAX_BUDGET,
         }
     }
 
@@ -57,6 +65,7 @@ impl NackGenerator {
         extended_sequence_number: u64,
         starts_keyframe: bool,
     ) -> bool {
+        self.budget = (self.budget + 1).min(MAX_BUDGET);
         if starts_keyframe {
             self.newest_keyframe = self.newest_keyframe.max(extended_sequence_number);
         }
@@ -69,7 +78,7 @@ impl NackGenerator {
         }
         self.newest = Some(extended_sequence_number);
         let gap = extended_sequence_number - newest - 1;
-        if gap as usize > MAX_MISSING {
+        if gap > u64::from(self.budget / ARRIVALS_A_REQUEST) {
             self.give_up_all();
             return false;
         }
@@ -101,14 +110,18 @@ impl NackGenerator {
         }
         let retry = now + round_trip.unwrap_or(DEFAULT_ROUND_TRIP) + RETRY_MARGIN;
         let (max_age, newest_keyframe) = (self.max_age, self.newest_keyframe);
-        let (mut next_due, mut wants_keyframe) = (Time::NEVER, false);
+        let (mut next_due, mut wants_keyframe, mut budget) = (Time::NEVER, false, self.budget);
         self.missing.retain_mut(|missing| {
             if missing.due <= now {
-                if missing.tries >= MAX_TRIES || now.since(missing.lost_at) >= max_age {
+                if missing.tries >= MAX_TRIES
+                    || now.since(missing.lost_at) >= max_age
+                    || budget < ARRIVALS_A_REQUEST
+                {
                     // Behind a newer keyframe nobody misses it.
                     wants_keyframe |= missing.number > newest_keyframe;
                     return false;
                 }
+                budget -= ARRIVALS_A_REQUEST;
                 out.push(missing.number as u16);
                 missing.tries += 1;
                 missing.due = retry;
@@ -118,6 +131,7 @@ impl NackGenerator {
         });
         self.next_due = next_due;
         self.wants_keyframe |= wants_keyframe;
+        self.budget = budget;
     }
 
     /// True once after packets were given up and only a keyframe helps.
@@ -293,6 +307,51 @@ mod tests {
         poll(&mut generator, 300, 0);
         assert_eq!(generator.missing_count(), 0);
         assert!(!generator.take_wants_keyframe());
+    }
+
+    /// Plays 20 s of 100 packets a second of which every `nth` is lost (the others are, if `loses_others`), also when it is sent
+    /// again; gives how many were asked for and how many arrived.
+    fn requests_of(nth: u64, loses_others: bool) -> (usize, usize) {
+        let mut generator = NackGenerator::new(Duration::from_secs(2));
+        let (mut requests, mut arrivals) = (0, 0);
+        for number in 0..2_000 {
+            if (number % nth == 0) == loses_others {
+                generator.handle_packet(at(number * 10), 1_000 + number, false);
+                arrivals += 1;
+            }
+            requests += poll(&mut generator, number * 10, 0).len();
+        }
+        (requests, arrivals)
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_a_fourth_of_what_arrives() {
+        for (nth, loses_others) in [(2, false), (3, false), (3, true), (8, true)] {
+            let (requests, arrivals) = requests_of(nth, loses_others);
+            assert!(
+                requests <= arrivals / 4 + MAX_MISSING,
+                "{nth} {loses_others}: {requests} of {arrivals}"
+            );
+        }
+        // A loss of one in fifty is asked for until it is hopeless.
+        assert!(requests_of(50, false).0 >= 39 * 9);
+    }
+
+    #[test]
+    fn who_lost_too_much_to_ask_for_wants_a_keyframe() {
+        let mut generator = NackGenerator::new(Duration::from_secs(2));
+        for number in 0..2_000 {
+            generator.handle_packet(at(number), 8 * number, false);
+            poll(&mut generator, number, 0);
+        }
+        assert_eq!(generator.missing_count(), 0);
+        assert!(generator.take_wants_keyframe());
+        // The budget grows again.
+        for number in 16_000..17_200 {
+            generator.handle_packet(at(number), number, false);
+        }
+        generator.handle_packet(at(17_200), 17_201, false);
+        assert_eq!(poll(&mut generator, 17_230, 0), [17_200]);
     }
 
     #[test]
