@@ -10,9 +10,11 @@ from aiohttp import web
 from sfu.logs import Log
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
+from signaling.kep import call_records
 from signaling.kep.appointment_pages import AppointmentPages
 from signaling.kep.booking import Booking, BookingParts
 from signaling.kep.booking_pages import BookingPages
+from signaling.kep.call import Cause
 from signaling.kep.call_service import CallService, CallServiceParts
 from signaling.kep.capacity import Reserve, sized_by_employees
 from signaling.kep.centre import Centre
@@ -30,6 +32,7 @@ from signaling.kep.room_reckoning import reckon_rooms
 from signaling.kep.sample_call import add_sample_call
 from signaling.kep.samples import add_sample_keps
 from signaling.kep.staff_pages import StaffPages
+from signaling.live.records import Records
 from signaling.rendering import ATHENS, Renderer
 from signaling.storage.database import StorageUnavailable
 
@@ -63,6 +66,8 @@ class KepsService:
                 parts.now,
             )
         )  # fmt: skip
+        self.records = Records(parts.database)
+        """Of calls, written while they run."""
         self.is_ready = asyncio.Event()
         """Set once there are tables, and in development the sample ΚΕΠ."""
 
@@ -95,6 +100,12 @@ class KepsService:
     def weak_network_s(self) -> float:
         """See `KepConfig`."""
         return self._config.weak_network_s
+
+    def note_sound_only(self, appointment_id: str, cause: Cause | None) -> None:
+        """Keep why a call has sound only, soon; returns at once."""
+        self.records.put(
+            lambda session: call_records.note_sound_only(session, appointment_id, cause)
+        )
 
     def make_centre(self) -> Centre | None:
         """Return the interoperability centre; None: employees confirm by eye."""
