@@ -275,8 +275,7 @@ class SfuClient:
     async def _call(self, request: messages.Requests) -> Any:
         writer = self._writer
         # A transport that is closing already takes nothing: uvloop's raises RuntimeError.
-        is_usable = writer is not None and not writer.is_closing()
-        if writer is None or not is_usable or len(self._waiting) >= MAX_CALLS_WAITING:
+        if writer is None or writer.is_closing() or len(self._waiting) >= MAX_CALLS_WAITING:
             raise WorkerUnavailable(detail="no connection or too many calls waiting")
         call_id = next(self._ids)
         deadline_s = time.monotonic() + self._call_timeout_s

@@ -264,7 +264,7 @@ def _make_calls(parts: AppParts) -> KepCalls | None:
         return None
     directory = parts.directory
     return KepCalls(
-        directory.rooms, parts.clock, directory.post,
+        directory.rooms, parts.clock, directory.post, parts.keps.note_sound_only,
         allows_unencrypted=parts.keps.allows_unencrypted,
         weak_network_s=parts.keps.weak_network_s,
     )  # fmt: skip
@@ -275,9 +275,9 @@ def _call_parts(
 ) -> CallServiceParts:
     assert parts.keps is not None, "invariant: calls are of appointments"
     return CallServiceParts(
-        directory=parts.directory, doors=doors, calls=calls, clock=parts.clock,
-        vault=parts.keps.accounts.vault, centre=parts.keps.make_centre(),
-        audit=_calls(parts.audit),
+        directory=parts.directory, doors=doors, calls=calls,
+        records=parts.keps.records, clock=parts.clock, vault=parts.keps.accounts.vault,
+        centre=parts.keps.make_centre(), audit=_calls(parts.audit),
         settings=_entry_settings(settings),
     )  # fmt: skip
 

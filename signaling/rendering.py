@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,13 +30,6 @@ class Timed(Protocol):
         """Last moment."""
 
 
-class Phased(Protocol):
-    """A line of a list of sittings."""
-
-    def phase(self, now: datetime) -> Enum:
-        """Return how it stands."""
-
-
 class Renderer:
     """The templates of the pages."""
 
@@ -55,7 +47,6 @@ class Renderer:
         self._environment.filters["clock"] = clock_text
         self._environment.filters["day_text"] = day_text
         self._environment.filters["hours"] = hours
-        self._environment.filters["phase_at"] = phase_at
         self._environment.filters["file_size"] = file_size
         self._environment.filters["wall"] = to_wall
         self._environment.globals["has_accounts"] = has_accounts
@@ -108,12 +99,6 @@ def day_text(moment: datetime, texts: Mapping[str, Sequence[str]]) -> str:
 def hours(meeting: Timed) -> str:
     """Return from when to when something is, such as `10:00–11:30`."""
     return f"{athens_clock(meeting.starts_at)}–{athens_clock(meeting.ends_at)}"
-
-
-def phase_at(sitting: Phased, now: datetime) -> str:
-    """Return how a sitting stands, as `data-phase` has it."""
-    value: str = sitting.phase(now).value
-    return value
 
 
 def clock_text(minutes: int) -> str:

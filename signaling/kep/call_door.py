@@ -23,7 +23,7 @@ from signaling.door.doors import Doors
 from signaling.door.values import Caller, Outcome
 from signaling.errors import ErrorCode, RequestError
 from signaling.kep.call import Cause
-from signaling.kep.call_records import CallRecords, note_sound_only, sound_only_of
+from signaling.kep.call_records import CallRecords, sound_only_of
 from signaling.kep.calls import KepCalls
 from signaling.kep.entry import window_of
 from signaling.kep.queue import IN_CALL
@@ -154,7 +154,6 @@ class CallRooms:
         """By room."""
         self._taking: set[asyncio.Task[None]] = set()
         parts.rooms.observe(self)
-        parts.calls.note_sound_only = self._note_sound_only
 
     async def ensure(self, appointment: Appointment) -> AppointmentJournal:
         """Let the appointment have a door, if it has none; take over a room that ran before us.
@@ -176,12 +175,6 @@ class CallRooms:
         description = RoomDescription(appointment.room, RoomClass.KEP, ROOM_TITLE)
         self._parts.doors.open(description, journal)
         self._parts.calls.begin(appointment, noted)
-
-    def _note_sound_only(self, appointment_id: str, cause: Cause | None) -> None:
-        async def write(session: AsyncSession) -> None:
-            await note_sound_only(session, appointment_id, cause)
-
-        self._parts.records.put(write)
 
     async def run(self) -> None:
         """Read and close, for ever."""

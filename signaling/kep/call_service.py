@@ -36,6 +36,8 @@ class CallServiceParts:
     directory: RoomDirectory
     doors: Doors
     calls: KepCalls
+    records: Records
+    """Of the calls."""
     clock: Clock
     vault: Vault
     centre: Centre | None
@@ -50,7 +52,7 @@ class CallService:
         accounts = kep.accounts
         self._calls = parts.calls
         self._audit = parts.audit
-        self._records = Records(accounts.database)
+        self._records = parts.records
         call_records = CallRecords(accounts.trail)
         open_before = timedelta(minutes=kep.config.open_before_minutes)
         self.rooms = CallRooms(

@@ -34,11 +34,8 @@ from signaling.storage.models import Appointment
 IDLE_S = 3600.0
 
 NoteCause = Callable[[str, Cause | None], None]
-"""Called with the appointment's id."""
-
-
-def _keep_nowhere(appointment_id: str, cause: Cause | None) -> None:
-    """Of tests that have no database."""
+"""Called with the appointment's id: keeps why there is sound only for the next process, and returns
+at once."""
 
 
 @dataclass
@@ -53,16 +50,15 @@ class KepCalls:
     """Implements `rooms.Observer` and `room_session.MuteRule`."""
 
     def __init__(
-        self, rooms: RoomTable, clock: Clock, post: Callable[[rpc.Request], None], *,
-        allows_unencrypted: bool, weak_network_s: float,
+        self, rooms: RoomTable, clock: Clock, post: Callable[[rpc.Request], None],
+        note_sound_only: NoteCause, *, allows_unencrypted: bool, weak_network_s: float,
     ) -> None:  # fmt: skip
         self._rooms = rooms
         self._clock = clock
         self._post = post
+        self._note_sound_only = note_sound_only
         self._allows_unencrypted = allows_unencrypted
         self._weak_network_s = weak_network_s
-        self.note_sound_only: NoteCause = _keep_nowhere
-        """Keeps why there is sound only, for the next process; returns at once."""
         self._running: dict[str, RunningCall] = {}
         """By room."""
         self._changed = asyncio.Event()
@@ -70,7 +66,7 @@ class KepCalls:
 
     def begin(self, appointment: Appointment, noted: Cause | None) -> None:
         """Watch the appointment's room from now on; a room that runs already is taken up. `noted`:
-        what was kept by `note_sound_only`."""
+        what was kept of it by the last process."""
         if appointment.room in self._running:
             return
         call = KepCall(AppointmentState(appointment.state), self._weak_network_s)
@@ -202,7 +198,7 @@ class KepCalls:
                 case SetCamera(participant, is_allowed):
                     self._set_camera(room, participant, is_allowed)
                 case NoteSoundOnly(cause) if room in self._running:
-                    self.note_sound_only(self._running[room].appointment_id, cause)
+                    self._note_sound_only(self._running[room].appointment_id, cause)
                 case Announce(view) if self._rooms.entry(room) is not None:
                     self._rooms.broadcast(room, CallState(call=view))
         self._changed.set()

@@ -17,7 +17,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     true,
     update,
@@ -32,8 +31,6 @@ from signaling.storage.models import Appointment, AppointmentStep, KepDay, KepPl
 from signaling.storage.models.base import Id
 
 _MASKS = msgspec.json.Decoder(dict[str, str])
-RECKONED_AT_ONCE = 200
-"""Days whose room is reckoned in one transaction."""
 
 
 class DayRoom(NamedTuple):
@@ -169,37 +166,6 @@ async def recount(session: AsyncSession, plans: Plans, kep_id: str, today: date)
             .where(KepDay.day == ordinal, KepDay.kep_id == kep_id)
             .values(taken=taken, room=room and room.steps, gap=room and room.gap)
         )
-
-
-async def reckon_rooms(session: AsyncSession, plans: Plans, today: date) -> int:
-    """Reckon the room of days of which it is not known, or with another gap, and return how many
-    these were: up to `RECKONED_AT_ONCE`."""
-    ids: dict[int, list[str]] = {}
-    for kep in plans.keps.values():
-        ids.setdefault(plans.gap(kep), []).append(kep.id)
-    for gap, kep_ids in ids.items():
-        found = await session.execute(
-            select(KepDay.day, KepDay.kep_id, KepDay.busy)
-            .where(
-                KepDay.day >= today.toordinal(),
-                KepDay.kep_id.in_(kep_ids),
-                or_(KepDay.room.is_(None), KepDay.gap != gap),
-            )
-            .limit(RECKONED_AT_ONCE)
-            .with_for_update(skip_locked=True)
-        )
-        if rows := found.all():
-            await session.execute(
-                update(KepDay), [_reckoned(plans, ordinal, *row) for ordinal, *row in rows]
-            )
-            return len(rows)
-    return 0
-
-
-def _reckoned(plans: Plans, ordinal: int, kep_id: str, busy: str) -> dict[str, object]:
-    room = plans.room_left(kep_id, date.fromordinal(ordinal), decode_busy(busy))
-    assert room is not None, "invariant: of the plans"
-    return {"day": ordinal, "kep_id": kep_id, "room": room.steps, "gap": room.gap}
 
 
 async def _change_day(

@@ -172,6 +172,11 @@ class PlanStore:
 _REVISION = select(KepPlanRevision.number)
 
 
+async def hold_plans(session: AsyncSession) -> None:
+    """Let nobody change the plans before the session's transaction ends."""
+    await session.execute(_REVISION.with_for_update(read=True))
+
+
 async def tell_changed(session: AsyncSession) -> None:
     """Let everybody read the plans again. To be called with every change to them.
 

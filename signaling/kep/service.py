@@ -10,14 +10,15 @@ from aiohttp import web
 from sfu.logs import Log
 from signaling.accounts.parts import PageParts
 from signaling.accounts.service import AccountsService
+from signaling.kep import call_records
 from signaling.kep.appointment_pages import AppointmentPages
 from signaling.kep.booking import Booking, BookingParts
 from signaling.kep.booking_pages import BookingPages
+from signaling.kep.call import Cause
 from signaling.kep.call_service import CallService, CallServiceParts
 from signaling.kep.capacity import Reserve, sized_by_employees
 from signaling.kep.centre import Centre
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import RECKONED_AT_ONCE, reckon_rooms
 from signaling.kep.guest_pages import GuestPages
 from signaling.kep.kep_pages import KepPages
 from signaling.kep.notices import Notices
@@ -27,9 +28,11 @@ from signaling.kep.personal import PersonalVault
 from signaling.kep.placing import Placer
 from signaling.kep.plans import PlanStore
 from signaling.kep.reminders import BATCH_SIZE, remind_batch
+from signaling.kep.room_reckoning import reckon_rooms
 from signaling.kep.sample_call import add_sample_call
 from signaling.kep.samples import add_sample_keps
 from signaling.kep.staff_pages import StaffPages
+from signaling.live.records import Records
 from signaling.rendering import ATHENS, Renderer
 from signaling.storage.database import StorageUnavailable
 
@@ -63,6 +66,8 @@ class KepsService:
                 parts.now,
             )
         )  # fmt: skip
+        self.records = Records(parts.database)
+        """Of calls, written while they run."""
         self.is_ready = asyncio.Event()
         """Set once there are tables, and in development the sample ΚΕΠ."""
 
@@ -96,6 +101,12 @@ class KepsService:
         """See `KepConfig`."""
         return self._config.weak_network_s
 
+    def note_sound_only(self, appointment_id: str, cause: Cause | None) -> None:
+        """Keep why a call has sound only, soon; returns at once."""
+        self.records.put(
+            lambda session: call_records.note_sound_only(session, appointment_id, cause)
+        )
+
     def make_centre(self) -> Centre | None:
         """Return the interoperability centre; None: employees confirm by eye."""
         return self.accounts.make_centre(self._config.centre)
@@ -108,23 +119,14 @@ class KepsService:
         self.is_ready.set()
         while True:
             try:
-                await self.reckon_rooms()
+                today = self.accounts.parts.now().astimezone(ATHENS).date()
+                await reckon_rooms(self.accounts.parts.database, self._plans, today)
                 await self.remind()
             except StorageUnavailable:
                 log.warning("reminders wait for storage")
             except Exception:  # task root: one appointment that cannot be told must not stop all
                 log.exception("reminders failed")
             await asyncio.sleep(REMINDER_INTERVAL_S)
-
-    async def reckon_rooms(self) -> None:
-        """Reckon what is left of days of which that is not known: after an upgrade, with another
-        gap, after a booking that met a change of the plan."""
-        parts = self.accounts.parts
-        count = RECKONED_AT_ONCE
-        while count == RECKONED_AT_ONCE:
-            async with parts.database.write() as session:
-                plans = await self._plans.get(session)
-                count = await reckon_rooms(session, plans, parts.now().astimezone(ATHENS).date())
 
     async def remind(self) -> None:
         """Send all reminders that are due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -19,16 +20,16 @@ from signaling.storage.models import AgendaFile, AgendaItem
 
 NEW_ROWS = 5
 """Empty rows below the agenda, to add subjects in."""
-MAX_ROWS = MAX_AGENDA_ITEMS + NEW_ROWS
+MAX_ROWS = 2 * MAX_AGENDA_ITEMS + NEW_ROWS
+"""LIMIT: of one form: a whole agenda, beside all that somebody else has added meanwhile."""
 
 
 class BadAgenda(Exception):
-    """Rows have mistakes: field → code of a text. `rows` is what was typed."""
+    """Rows have mistakes: field → code of a text."""
 
-    def __init__(self, errors: Mapping[str, str], rows: Sequence[AgendaRow]) -> None:
+    def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(errors)
         self.errors = errors
-        self.rows = rows
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,20 @@ class AgendaRow:
     is_removed: bool = False
 
 
-def parse_rows(form: Mapping[str, str]) -> Sequence[AgendaRow]:
-    """Return the rows that are kept, in the order their numbers say; equal ones as they stood.
+@dataclass(frozen=True)
+class MergedRows:
+    """What somebody has typed, and what somebody else has made of the agenda meanwhile."""
 
-    A row whose title is empty is removed.
+    rows: Sequence[AgendaRow]
+    """Of the editor: all that was typed, and behind it what was added."""
+    added: AbstractSet[str]
+    """Ids of subjects that who typed has not seen."""
+    gone: AbstractSet[str]
+    """Of subjects that were typed and are not there any more; saved, they are new ones."""
 
-    Raises:
-        BadAgenda: see above.
-    """
+
+def read_rows(form: Mapping[str, str]) -> Sequence[AgendaRow]:
+    """Return the rows as they were typed, cleaned."""
     rows = []
     for index in range(MAX_ROWS):
         if f"title_{index}" not in form:
@@ -65,6 +72,17 @@ def parse_rows(form: Mapping[str, str]) -> Sequence[AgendaRow]:
                 form.get(f"remove_{index}") == "yes",
             )
         )
+    return rows
+
+
+def parse_rows(rows: Sequence[AgendaRow]) -> Sequence[AgendaRow]:
+    """Return the rows that are kept, in the order their numbers say; equal ones as they stood.
+
+    A row whose title is empty is removed.
+
+    Raises:
+        BadAgenda: see above.
+    """
     errors = {}
     ranked = []
     for index, row in enumerate(rows):
@@ -79,15 +97,26 @@ def parse_rows(form: Mapping[str, str]) -> Sequence[AgendaRow]:
     if len(ranked) > MAX_AGENDA_ITEMS:
         errors["title_0"] = "agenda_long"
     if errors:
-        raise BadAgenda(errors, rows)
+        raise BadAgenda(errors)
     return [row for _, _, row in sorted(ranked, key=lambda each: each[:2])]
 
 
 def rows_of(items: Sequence[AgendaItem]) -> Sequence[AgendaRow]:
     """Return the rows of the editor, with empty ones to add in."""
-    rows = [AgendaRow(each.id, str(each.number), each.title, each.speaker) for each in items]
-    free = min(NEW_ROWS, MAX_AGENDA_ITEMS - len(rows))
-    return [*rows, *(AgendaRow("", "", "", "") for _ in range(free))]
+    return _with_empty(_rows(items))
+
+
+def merge_rows(typed: Sequence[AgendaRow], items: Sequence[AgendaItem]) -> MergedRows:
+    """Return what was typed beside what the agenda is now."""
+    seen, there = {each.item_id for each in typed if each.item_id}, {each.id for each in items}
+    rows = [
+        each for each in typed
+        if (each.item_id or each.title or each.speaker)
+        and not (each.is_removed and each.item_id not in there)
+    ]  # fmt: skip
+    added = there - seen
+    rows += [each for each in _rows(items) if each.item_id in added]
+    return MergedRows(_with_empty(rows), added, seen - there)
 
 
 def add_agenda(session: AsyncSession, sitting_id: str, lines: Sequence[AgendaLine]) -> None:
@@ -124,6 +153,15 @@ async def save_agenda(session: AsyncSession, sitting_id: str, rows: Sequence[Age
         )
         await session.execute(delete(AgendaItem).where(AgendaItem.id.in_(items)))
     return is_changed
+
+
+def _rows(items: Sequence[AgendaItem]) -> list[AgendaRow]:
+    return [AgendaRow(each.id, str(each.number), each.title, each.speaker) for each in items]
+
+
+def _with_empty(rows: Sequence[AgendaRow]) -> Sequence[AgendaRow]:
+    free = min(NEW_ROWS, MAX_AGENDA_ITEMS - len(rows))
+    return [*rows, *(AgendaRow("", "", "", "") for _ in range(free))]
 
 
 async def count_files(session: AsyncSession, sitting_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +16,11 @@ from signaling.audit.trail import AuditAction, AuditEntry
 from signaling.scheduling.agenda import (
     AgendaRow,
     BadAgenda,
+    MergedRows,
     list_agenda,
+    merge_rows,
     parse_rows,
+    read_rows,
     rows_of,
 )
 from signaling.scheduling.desk_parts import (
@@ -42,6 +45,7 @@ from signaling.scheduling.sittings import (
     times_of,
 )
 from signaling.scheduling.windows import entry_window
+from signaling.storage.database import ChangedMeanwhile
 from signaling.storage.models import AgendaItem, Sitting
 
 DONE = frozenset({"created", "series", "changed", "cancelled", "extended", "ended", "agenda",
@@ -107,31 +111,29 @@ class SittingDesk:
     async def agenda(self, request: web.Request) -> web.Response:
         """Show the editor of the agenda."""
         visitor = await self._parts.require(request)
-        async with self._accounts.database.read() as session:
-            sitting = await find_sitting(
-                session, request.match_info["id"], visitor, Action.MANAGE_SITTING
-            )
-            rows = rows_of(await list_agenda(session, sitting.id))
-        return self._agenda_page(request, visitor, sitting, rows)
+        sitting, items = await self._read_agenda(visitor, request.match_info["id"])
+        return self._agenda_page(request, visitor, EditedAgenda(sitting, rows_of(items)))
 
     async def change_agenda(self, request: web.Request) -> web.Response:
-        """Keep the agenda as the editor has it."""
+        """Keep the agenda as the editor has it, if nobody has changed the sitting since it was shown."""
         visitor, form = await self._parts.read_form(request, max_bytes=MAX_FORM_BYTES)
+        typed, seen = read_rows(form), _seen(request, form)
         try:
-            sitting = await self._changes.change_agenda(
-                visitor, _seen(request, form), parse_rows(form)
-            )
+            sitting = await self._changes.change_agenda(visitor, seen, parse_rows(typed))
         except NotNow as refusal:
             return await self._sitting_page(request, visitor, 409, problem=refusal)
         except BadAgenda as mistake:
-            async with self._accounts.database.read() as session:
-                shown = await find_sitting(
-                    session, request.match_info["id"], visitor, Action.MANAGE_SITTING
-                )
+            shown, _ = await self._read_agenda(visitor, seen.sitting_id)
             return self._agenda_page(
-                request, visitor, shown, mistake.rows, mistake=mistake,
-                version=form.get("version", ""),
-            )  # fmt: skip
+                request, visitor, EditedAgenda(shown, typed, mistake.errors), version=seen.version
+            )
+        except (ChangedMeanwhile, web.HTTPConflict):
+            shown, items = await self._read_agenda(visitor, seen.sitting_id)
+            # What was typed stays; saved once more, it replaces what the other made of it.
+            merged = merge_rows(typed, items)
+            return self._agenda_page(
+                request, visitor, EditedAgenda(shown, merged.rows, merged=merged, current=items)
+            )
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=agenda")
 
     async def keep_as_template(self, request: web.Request) -> web.Response:
@@ -193,15 +195,41 @@ class SittingDesk:
             extensions=EXTENSIONS_MIN,
         )  # fmt: skip
 
+    async def _read_agenda(
+        self, visitor: Visitor, sitting_id: str
+    ) -> tuple[Sitting, Sequence[AgendaItem]]:
+        async with self._accounts.database.read() as session:
+            sitting = await find_sitting(session, sitting_id, visitor, Action.MANAGE_SITTING)
+            return sitting, await list_agenda(session, sitting.id)
+
     def _agenda_page(
-        self, request: web.Request, visitor: Visitor, sitting: Sitting, rows: Sequence[AgendaRow],
-        *, mistake: BadAgenda | None = None, version: str = "",
-    ) -> web.Response:  # fmt: skip
+        self, request: web.Request, visitor: Visitor, agenda: EditedAgenda, *, version: str = ""
+    ) -> web.Response:
         return self._parts.pages.page(
-            request, "agenda.html", visitor, status=200 if mistake is None else 422,
-            sitting=sitting, rows=rows, version=version or str(sitting.version),
-            errors=mistake.errors if mistake is not None else {},
+            request, "agenda.html", visitor, status=agenda.status, agenda=agenda,
+            sitting=agenda.sitting, errors=agenda.errors,
+            version=version or str(agenda.sitting.version),
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EditedAgenda:
+    """An agenda as its editor shows it."""
+
+    sitting: Sitting
+    rows: Sequence[AgendaRow]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    merged: MergedRows | None = None
+    """Somebody else changed the sitting since the editor was shown."""
+    current: Sequence[AgendaItem] = ()
+    """What they made of the agenda, if so."""
+
+    @property
+    def status(self) -> int:
+        """Status of the answer."""
+        if self.merged is not None:
+            return 409
+        return 422 if self.errors else 200
 
 
 def _seen(request: web.Request, form: Mapping[str, str]) -> Seen:

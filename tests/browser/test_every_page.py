@@ -1,7 +1,7 @@
 """Every page that links lead to, with the sample data of `make run`, as each kind of visitor.
 
-At the width of a small phone nothing scrolls sideways; the keyboard alone reaches and shows every
-control; nothing is left untranslated. Pictures are kept in var/screenshots/pages.
+At the width of a small phone nothing scrolls sideways, and axe-core finds nothing; the keyboard alone
+reaches and shows every control; nothing is left untranslated. Pictures are kept in var/screenshots/pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.support.accounts_server import ADMINISTRATOR, CLERK, MEMBER
 from tests.support.browser import executable
 from tests.support.keyboard import tab_problems
+from tests.support.page_steps import AXE, FIND_VIOLATIONS
 from tests.support.real_service import RealService, development_service
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(600)]
@@ -32,6 +33,9 @@ ELSEWHERE = re.compile(
     r"^/(sign-in/|api/|static/|rooms/|invitations/|email/confirm|.*\.ics$|.*\.csv$|.*/files/.+)"
 )
 """Downloads, rooms (test_pages.py), links of mails, and the way to the sign-in service."""
+STARTS = ("/", "/sign-in", "/nowhere", "/email", "/receipts", "/signed-out",
+          *(f"/{each}/" + "0" * 64 for each in ("invitations", "role-invitations", "kep/link")))  # fmt: skip
+"""What no page of ours has a link to, and where links begin."""
 VISITORS = {"nobody": None, "clerk": CLERK, "chair": MEMBER, "administrator": ADMINISTRATOR,
             "employee": "150000029"}  # fmt: skip
 
@@ -67,7 +71,7 @@ class Walk:
 
     async def find_pages(self) -> None:
         """Follow links, one of each pattern."""
-        waiting = deque(["/", "/sign-in", "/nowhere", "/invitations/" + "0" * 64, "/email"])
+        waiting = deque(STARTS)
         while waiting:
             path = waiting.popleft()
             pattern = pattern_of(path)
@@ -96,6 +100,7 @@ class Walk:
         wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
             self.problems.append(f"{self.visitor} {path}: {wide} px too wide")
+        self.problems += [f"{self.visitor} {path}: {each}" for each in await violations(page)]
         if language == "en":
             shown = (await page.inner_text("body")).splitlines()
             greek = sorted({each.strip() for each in shown} & our_greek_words())
@@ -107,6 +112,15 @@ class Walk:
         self.problems += [
             f"{self.visitor} {path}: {each}" for each in await tab_problems(self.page)
         ]
+
+
+async def violations(page: Page) -> list[str]:
+    """Return what axe-core finds, at the width the page has."""
+    axe = await asyncio.to_thread(AXE.read_text, encoding="utf-8")
+    # Evaluated by the driver, not loaded by the page: its policy would refuse that, rightly.
+    await page.evaluate(f"() => {{ {axe} }}")
+    found: list[str] = await page.evaluate(FIND_VIOLATIONS)
+    return found
 
 
 def pattern_of(path: str) -> str:

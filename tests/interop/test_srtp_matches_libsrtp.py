@@ -96,8 +96,7 @@ class Pipe:
 @pytest.fixture(scope="module")
 def program() -> Path:
     """Build the pipe and return its path."""
-    if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed")
+    assert shutil.which("cargo") is not None, "cargo is not installed: README.md, Needs"
     command = ["cargo", "build", "--quiet", "-p", "wire", "--example", "srtp_pipe"]
     build = subprocess.run(
         [*command, "--message-format=json"],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -67,13 +69,17 @@ async def real_service(
 
 @contextlib.asynccontextmanager
 async def development_service(
-    folder: Path, *, has_samples: bool = False
+    folder: Path, *, has_samples: bool = False, settings: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncIterator[RealService]:
-    """Run what `make run` does, on free ports and with a database of its own: empty, or with the
-    sample sittings."""
+    """Run what `make run` does, on free ports and with the database of the folder: empty at first, or
+    with the sample sittings. `settings` are other values for keys that occur once."""
     port = free_ports(socket.SOCK_STREAM, 2)
     config = folder / "synedrion.toml"
-    config.write_text(_development_config(folder, port, has_samples))
+    text = _development_config(folder, port, has_samples)
+    for key, value in settings.items():
+        text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, key
+    config.write_text(text)
     async with serving(config, port, folder / "service.log") as service:
         yield service
 

@@ -3,6 +3,7 @@ only as long as it is of the plan that is."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from signaling.kep import room_reckoning
 from signaling.kep.config import KepConfig
-from signaling.kep.day_records import reckon_rooms
 from signaling.kep.plans import Plans, PlanStore, Wanted, load_plans, tell_changed
+from signaling.kep.room_reckoning import reckon_rooms
 from signaling.kep.search import Search
 from signaling.kep.values import Theme
 from signaling.storage.models import Kep, KepDay
@@ -34,8 +36,20 @@ async def rooms(world: World) -> list[tuple[int | None, int | None]]:
 
 
 async def reckon(world: World) -> int:
-    async with world.database.write() as session:
-        return await reckon_rooms(session, await world.plans.get(session), FRIDAY)
+    return await reckon_rooms(world.database, world.plans, FRIDAY)
+
+
+async def forget(session: AsyncSession) -> None:
+    await session.execute(update(KepDay).values(room=None))
+
+
+async def book_days(world: World, count: int) -> list[tuple[int | None, int | None]]:
+    """Book at eleven on so many days from Monday on, at each ΚΕΠ; return what is left."""
+    people = await world.citizens(count * len(world.keps))
+    for number, each in enumerate(people):
+        day, kep_id = MONDAY + timedelta(days=number // len(world.keps)), world.keps[number % 2]
+        await world.booking.book(world.order(each, at(11, day=day), kep_id=kep_id))
+    return await rooms(world)
 
 
 async def free_days(world: World, **wanted: str) -> list[date]:
@@ -120,6 +134,73 @@ async def test_room_by_a_plan_that_has_changed_is_not_kept(
         assert MONDAY in await free_days(world)
         assert await reckon(world) == 1
         assert await rooms(world) == [(36, 2)]
+
+
+async def test_days_are_reckoned_some_at_a_time_whatever_their_gap(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_reckoning, "RECKONED_AT_ONCE", 3)
+    async with kep_world(backend, tmp_path, keps=2, config=CONFIG) as world:
+        async with world.database.write() as session:
+            (await session.get_one(Kep, world.keps[1])).gap_minutes = 30
+            await session.flush()
+            await tell_changed(session)
+        known = await book_days(world, 4)
+        assert {gap for _, gap in known} == {2, 6}
+        async with world.database.write() as session:
+            await forget(session)
+        assert (await reckon(world), await reckon(world)) == (8, 0)
+        assert sorted(await rooms(world)) == sorted(known)
+
+
+async def test_days_forgotten_as_fast_as_they_are_reckoned_end_all_the_same(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_reckoning, "RECKONED_AT_ONCE", 1)
+    async with kep_world(backend, tmp_path, keps=2, config=CONFIG) as world:
+        known = await book_days(world, 2)
+        get = world.plans.get
+
+        async def forget_and_get(session: AsyncSession) -> Plans:
+            await forget(session)
+            return await get(session)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.plans, "get", forget_and_get)
+            async with asyncio.timeout(10):
+                assert await reckon(world) == 4
+        assert await reckon(world) == 4
+        assert sorted(await rooms(world)) == sorted(known)
+
+
+async def test_plans_do_not_change_while_days_are_reckoned(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kep_world(backend, tmp_path, config=CONFIG) as world:
+        [anna] = await world.citizens(1)
+        await world.booking.book(world.order(anna, at(11)))
+        async with world.database.write() as session:
+            await forget(session)
+        get = world.plans.get
+
+        async def change() -> None:
+            async with world.database.write() as session:
+                await tell_changed(session)
+            async with world.database.write() as session:
+                await forget(session)  # as a booking does that knew the plans before
+
+        tasks: list[asyncio.Task[None]] = []
+
+        async def get_before_a_change(session: AsyncSession) -> Plans:
+            plans = await get(session)
+            tasks.append(asyncio.create_task(change()))
+            await asyncio.wait(tasks, timeout=0.3)
+            return plans
+
+        monkeypatch.setattr(world.plans, "get", get_before_a_change)
+        assert await reckon(world) == 1
+        await tasks[0]
+        assert await rooms(world) == [(None, 2)]
 
 
 async def test_days_of_all_keps_are_one_question(backend: str, tmp_path: Path) -> None:

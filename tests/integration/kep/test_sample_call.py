@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +18,7 @@ from signaling.rendering import ATHENS
 from signaling.storage.models import Appointment
 from tests.support.accounts_server import VisitorClient, running_accounts, visitor_of
 from tests.support.kep_calls import Caller
-from tests.support.real_service import RealService, free_port, serving
-from tests.support.repository import ROOT
+from tests.support.real_service import RealService, development_service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -30,30 +29,6 @@ class Offered:
 
     url: str
     appointment_id: str
-
-
-def write_config(folder: Path) -> tuple[Path, int]:
-    """Write what `make run` reads, on free ports and a data folder of its own; return the port."""
-    text = (ROOT / "configs/dev.toml").read_text(encoding="utf-8")
-    port, provider = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
-    for old, new in (
-        ('data_folder = "var"', f'data_folder = "{folder}/data"'),
-        ("port = 8080", f"port = {port}"),
-        ("first_port = 7882", "first_port = 0"),
-        ('listen_addresses = ["0.0.0.0", "::"]', 'listen_addresses = ["127.0.0.1"]'),
-        ("\nport = 0\n", f"\nport = {provider}\n"),
-        # Before midnight the call begins after it: the door must be open at any time of day.
-        ("open_before_minutes = 15", "open_before_minutes = 60"),
-    ):
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    config = folder / "synedrion.toml"
-    config.write_text(text, encoding="utf-8")
-    return config, port
-
-
-def read(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")
 
 
 async def offered_to(citizen: VisitorClient) -> list[str]:
@@ -88,21 +63,16 @@ async def hold_the_call(service: RealService, citizen: VisitorClient) -> str:
 
 
 async def test_make_run_offers_a_call_to_try_and_one_only(tmp_path: Path) -> None:
-    config, port = write_config(tmp_path)
-    async with (
-        serving(config, port, tmp_path / "first.log") as service,
-        visitor_of(service) as citizen,
-    ):
+    # Before midnight the call begins after it: the door must be open at any time of day.
+    run = functools.partial(development_service, tmp_path, settings={"open_before_minutes": "60"})
+    async with run(has_samples=True) as service, visitor_of(service) as citizen:
         appointment_id = await hold_the_call(service, citizen)
-    async with (
-        serving(config, port, tmp_path / "second.log") as service,
-        visitor_of(service) as citizen,
-    ):
+    assert "sample data cannot be added" not in service.log_path.read_text(encoding="utf-8")
+    async with run(has_samples=True) as service, visitor_of(service) as citizen:
         await citizen.enter(CITIZEN)
         await asyncio.sleep(1)  # a second one would be made beside the pages
         assert await offered_to(citizen) == [appointment_id]
-    for log in ("first.log", "second.log"):
-        assert "sample data cannot be added" not in read(tmp_path / log)
+    assert "sample data cannot be added" not in service.log_path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

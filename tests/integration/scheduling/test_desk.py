@@ -170,41 +170,6 @@ async def test_the_second_of_two_editors_is_refused(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_agenda_is_edited_by_numbers_and_keeps_its_ids(backend: str) -> None:
-    async with running_accounts(backend) as server, server.visitor() as head:
-        body = await enter_as_head(server, head)
-        path = await created(head, f"b:{body}", **fields_on(agenda="Α\nΒ\nΓ"))
-        page = await head.get(path + "/agenda")
-        ids = re.findall(r'name="item_\d" value="([0-9a-f]{32})"', page.text)
-        assert len(ids) == 3
-        rows: dict[str, str] = {}
-        for index, (item, number, title) in enumerate(
-            [
-                (ids[0], "9", "Α"),
-                (ids[1], "2", "Β΄"),
-                (ids[2], "1", "Γ"),
-                ("", "", "Δ"),
-                ("", "", ""),
-            ]
-        ):
-            rows |= {f"item_{index}": item, f"number_{index}": number, f"title_{index}": title,
-                     f"speaker_{index}": "Ε. Εισηγητής" if index == 1 else ""}  # fmt: skip
-        rows["remove_2"] = "yes"
-        saved = await head.post(path + "/agenda", version=version_in(page), **rows)
-        assert saved.path == path
-        async with server.service.database.read() as session:
-            items = list(await session.scalars(
-                select(AgendaItem).order_by(AgendaItem.number)))  # fmt: skip
-        assert [(each.number, each.title) for each in items] == [(1, "Β΄"), (2, "Δ"), (3, "Α")]
-        assert (items[0].id, items[2].id, items[0].speaker) == (ids[1], ids[0], "Ε. Εισηγητής")
-        page = await head.get(path + "/agenda")
-        bad = await head.post(
-            path + "/agenda", version=version_in(page), title_0="Θ" * 301, number_0="x", item_0=""
-        )
-        assert bad.status == 422 and "300 χαρακτήρες" in bad.text
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
 async def test_series_keeps_its_hour_and_is_cancelled_from_one_on(backend: str) -> None:
     async with running_accounts(backend) as server, server.visitor() as head:
         body = await enter_as_head(server, head)

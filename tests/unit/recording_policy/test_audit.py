@@ -289,7 +289,6 @@ def test_entry_is_refused_whole_when_the_checkpoint_before_it_does_not_fit(
     assert verified(path).kinds == {"opened": 1, "checkpoint": 3, "call_started": 3}
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs a file system of its own: root")
 def test_full_file_system_refuses_entries_and_takes_them_again_when_there_is_room(
     tmp_path: Path,
 ) -> None:

@@ -95,8 +95,9 @@ def slow_reader(world: World) -> Socket:
 
 def muted_before_the_identity_is_confirmed(world: World) -> Socket:
     calls = KepCalls(
-        world.table, world.clock, lambda _: None, allows_unencrypted=False, weak_network_s=8
-    )
+        world.table, world.clock, lambda _: None, lambda *_: None,
+        allows_unencrypted=False, weak_network_s=8,
+    )  # fmt: skip
     calls.begin(
         Appointment(id="a", room=KEP_ROOM.room, state=AppointmentState.IDENTIFYING.value), None
     )

@@ -425,5 +425,4 @@ fn find_codec(
 }
 
 #[cfg(test)]
-#[path = "published_track_tests.rs"]
 mod tests;

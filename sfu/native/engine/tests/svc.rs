@@ -67,6 +67,8 @@ struct Publisher {
     rtx_next: u16,
     sent: BTreeMap<u16, (u32, bool, Vec<u8>)>,
     is_keyframe_due: bool,
+    /// The first packet of the next keyframe is lost on its way, until it is asked for.
+    loses_keyframe_start: bool,
     keyframes: Vec<u32>,
     nacks_seen: usize,
     requests_seen: usize,
@@ -81,6 +83,7 @@ impl Publisher {
             rtx_next: 7,
             sent: BTreeMap::new(),
             is_keyframe_due: true,
+            loses_keyframe_start: false,
             keyframes: Vec::new(),
             nacks_seen: 0,
             requests_seen: 0,
@@ -144,7 +147,12 @@ impl Publisher {
                 self.next = self.next.wrapping_add(1);
                 self.sent
                     .insert(number, (timestamp, marker, payload.clone()));
-                self.send(harness, false, number, timestamp, marker, &payload);
+                let is_lost = is_key
+                    && (layer, packet) == (0, 0)
+                    && std::mem::take(&mut self.loses_keyframe_start);
+                if !is_lost {
+                    self.send(harness, false, number, timestamp, marker, &payload);
+                }
             }
         }
         self.picture += 1;
@@ -358,4 +366,31 @@ fn a_tile_larger_than_the_picture_asks_for_nothing_more() {
         harness.clients[sender].inbox.keyframe_requests.len(),
         requests
     );
+}
+
+#[test]
+fn a_keyframe_repaired_too_late_to_raise_the_layers_is_asked_for_once_more() {
+    let mut harness = Harness::new();
+    let sender = join(&mut harness, true);
+    let client = join(&mut harness, false);
+    let mut publisher = Publisher::new(sender);
+    let mut viewers = [Viewer::new(&harness, client, 0)];
+    harness.set_source(client, "v0", Some((sender, "cam")), 90);
+    play(&mut harness, &mut publisher, &mut viewers, 25);
+    publisher.loses_keyframe_start = true;
+    harness.set_source(client, "v0", Some((sender, "cam")), 540);
+    play(&mut harness, &mut publisher, &mut viewers, 50);
+
+    let came = pictures(&viewers[0], &publisher.keyframes);
+    let [_, late, in_time] = publisher.keyframes[..] else {
+        panic!("keyframes {:?}", publisher.keyframes);
+    };
+    let top = |picture| {
+        came.iter()
+            .find(|each| each.0 == picture)
+            .map(|each| each.1)
+    };
+    assert_eq!((top(late), top(in_time)), (Some(0), Some(2)));
+    assert_eq!(came.last().map(|each| each.1), Some(2));
+    harness.assert_consistent();
 }

@@ -10,6 +10,6 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the columns; the service fills them (`signaling.kep.day_records.reckon_rooms`)."""
+    """Add the columns; the service fills them (`signaling.kep.room_reckoning`)."""
     op.add_column("kep_days", sa.Column("room", sa.Integer(), nullable=True))
     op.add_column("kep_days", sa.Column("gap", sa.Integer(), nullable=True))
