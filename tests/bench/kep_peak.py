@@ -10,7 +10,7 @@ from tests.bench.fit import fit_line
 from tests.bench.scenario_runs import Held, Size, describe_held, run_size
 from tests.bench.stages import NATIONAL_CALLS
 
-CALLS = (50, 100, 200)
+CALLS = (50, 100, 200, 400)
 RAMP_S, HOLD_S, SETTLE_S = 15.0, 16.0, 5.0
 """Half of the calls go on with sound alone 20 s after both are in: all have pictures here."""
 
