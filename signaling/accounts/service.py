@@ -239,6 +239,8 @@ class AccountsService:
                     await self._sessions.forget_expired(session, self._now())
             except StorageUnavailable:
                 log.warning("storage unavailable")
+            except Exception:  # task root: rooms and pages must not end with it
+                log.exception("expired sessions cannot be forgotten")
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock().wall_s, UTC)

@@ -45,6 +45,8 @@ class MailDelivery:
                     pass
             except StorageUnavailable:
                 log.warning("mail waits for storage")
+            except Exception:  # task root: rooms and pages must not end with it
+                log.exception("mail delivery failed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_INTERVAL_S):
                     await self._queue.changed.wait()

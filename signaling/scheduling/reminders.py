@@ -42,6 +42,8 @@ class Reminders:
                 await self.remind_due()
             except StorageUnavailable:
                 log.warning("reminders wait for storage")
+            except Exception:  # task root: rooms and pages must not end with it
+                log.exception("reminders failed")
             await asyncio.sleep(INTERVAL_S)
 
     async def remind_due(self) -> int:

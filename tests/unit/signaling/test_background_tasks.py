@@ -1,0 +1,67 @@
+"""What works beside rooms and pages: a mistake in one turn costs that turn, not the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from signaling.mail import delivery
+from signaling.mail.delivery import MailDelivery
+from signaling.scheduling import reminders
+from signaling.scheduling.reminders import Reminders
+from signaling.storage.database import StorageUnavailable
+
+pytestmark = pytest.mark.asyncio
+
+
+class Turns:
+    """Fails in the ways there are, then works."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.worked = asyncio.Event()
+
+    async def take(self) -> int:
+        self.count += 1
+        if self.count <= 2:
+            raise [StorageUnavailable("gone"), LookupError("a mistake")][self.count - 1]
+        self.worked.set()
+        return 0
+
+
+class Queue:
+    """A mail queue in which nothing is ever put."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+
+
+def reminding(turns: Turns) -> Callable[[], Coroutine[Any, Any, None]]:
+    task = Reminders(cast(Any, None), cast(Any, None), timedelta(hours=1), cast(Any, None))
+    task.remind_due = turns.take  # type: ignore[method-assign]
+    return task.run
+
+
+def delivering(turns: Turns) -> Callable[[], Coroutine[Any, Any, None]]:
+    task = MailDelivery(cast(Any, None), "", cast(Any, None), cast(Any, Queue()))
+    task.deliver_batch = turns.take  # type: ignore[method-assign]
+    return task.run
+
+
+@pytest.mark.parametrize("make", [reminding, delivering])
+async def test_a_task_goes_on_after_a_turn_that_failed(
+    make: Callable[[Turns], Callable[[], Coroutine[Any, Any, None]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reminders, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(delivery, "POLL_INTERVAL_S", 0.0)
+    turns = Turns()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(make(turns)())
+        await turns.worked.wait()
+        running.cancel()
+    assert turns.count == 3
