@@ -38,7 +38,7 @@ impl Waiting {
 
     /// Look at the clock; true when a silence begins.
     pub fn handle_timeout(&mut self, now: Time, totals: &mut Totals) -> bool {
-        let last = self.last_met.unwrap_or_default().max(self.since);
+        let last = self.last_met.unwrap_or(self.since);
         if now.since(last) <= SILENT_AFTER {
             return false;
         }
