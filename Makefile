@@ -6,8 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Without MAKEFLAGS: every process of cargo would warn that it cannot share the jobs of make.
-CARGO := env -u MAKEFLAGS cargo --locked
+# Else every process of cargo would warn that it cannot share the jobs of make.
+OWN_JOBS := env -u MAKEFLAGS -u MFLAGS
+CARGO := $(OWN_JOBS) cargo --locked
 NATIVE := --manifest-path sfu/native/Cargo.toml
 CONFIG ?= configs/dev.toml
 
@@ -41,7 +42,7 @@ system-bench:
 	touch $@
 
 .venv/native: .venv/python pyproject.toml $(RUST_SOURCES)
-	env -u MAKEFLAGS VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --quiet --release --locked
+	$(OWN_JOBS) VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --quiet --release --locked
 	touch $@
 
 # The load agent, for tests of the load tester, for `synedrion loadtest` and for the bench.
@@ -71,7 +72,7 @@ set-up-tests: .venv/native .venv/bin/load-agent assets
 test-native:
 	nice $(CARGO) test $(NATIVE) --workspace --quiet
 	nice $(CARGO) test --manifest-path sfu/native/interop/Cargo.toml --quiet
-	env -u MAKEFLAGS sfu/native/fuzz/run.sh 2
+	$(OWN_JOBS) sfu/native/fuzz/run.sh 2
 
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs

@@ -149,9 +149,12 @@ impl NackGenerator {
         self.missing.len()
     }
 
-    /// Forget everything (stream restart).
+    /// Forget the stream, but not what was asked for of it: else restarts would buy requests.
     pub fn reset(&mut self) {
-        *self = Self::new(self.max_age);
+        *self = Self {
+            budget: self.budget,
+            ..Self::new(self.max_age)
+        };
     }
 
     fn fill(&mut self, number: u64) -> bool {
@@ -346,6 +349,11 @@ mod tests {
         }
         assert_eq!(generator.missing_count(), 0);
         assert!(generator.take_wants_keyframe());
+        // A restart buys nothing.
+        generator.reset();
+        generator.handle_packet(at(2_000), 15_800, false);
+        generator.handle_packet(at(2_000), 15_999, false);
+        assert_eq!(generator.missing_count(), 0);
         // The budget grows again.
         for number in 16_000..17_200 {
             generator.handle_packet(at(number), number, false);

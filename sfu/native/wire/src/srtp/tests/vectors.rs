@@ -75,6 +75,22 @@ pub(super) fn rfc_7714_session(key_bytes: usize) -> SessionCipher {
     SessionCipher::Gcm(GcmSession::new(key, Zeroizing::new(*b"Quid pro quo")))
 }
 
+fn rfc_7714_ends(key_bytes: usize, next_rtcp_index: u32) -> (SrtpSender, SrtpReceiver) {
+    let session = || rfc_7714_session(key_bytes);
+    let sender = SrtpSender {
+        rtp: session(),
+        rtcp: session(),
+        next_rtcp_index,
+    };
+    let receiver = SrtpReceiver {
+        rtp: session(),
+        rtcp: session(),
+        rtp_windows: ReplayWindows::default(),
+        rtcp_windows: ReplayWindows::default(),
+    };
+    (sender, receiver)
+}
+
 #[test]
 fn rtp_matches_rfc_7714_16() {
     let plain = hex(
@@ -93,17 +109,7 @@ fn rtp_matches_rfc_7714_16() {
              b50b2a02 76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13",
         ),
     ] {
-        let mut sender = SrtpSender {
-            rtp: rfc_7714_session(key_bytes),
-            rtcp: rfc_7714_session(key_bytes),
-            next_rtcp_index: 1,
-        };
-        let mut receiver = SrtpReceiver {
-            rtp: rfc_7714_session(key_bytes),
-            rtcp: rfc_7714_session(key_bytes),
-            rtp_windows: ReplayWindows::default(),
-            rtcp_windows: ReplayWindows::default(),
-        };
+        let (mut sender, mut receiver) = rfc_7714_ends(key_bytes, 1);
         let mut packet = plain.clone();
 
         sender
@@ -135,17 +141,7 @@ fn rtcp_matches_rfc_7714_17() {
              110555be 8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4",
         ),
     ] {
-        let mut sender = SrtpSender {
-            rtp: rfc_7714_session(key_bytes),
-            rtcp: rfc_7714_session(key_bytes),
-            next_rtcp_index: 0x5d4,
-        };
-        let mut receiver = SrtpReceiver {
-            rtp: rfc_7714_session(key_bytes),
-            rtcp: rfc_7714_session(key_bytes),
-            rtp_windows: ReplayWindows::default(),
-            rtcp_windows: ReplayWindows::default(),
-        };
+        let (mut sender, mut receiver) = rfc_7714_ends(key_bytes, 0x5d4);
         let mut packet = plain.clone();
 
         sender
