@@ -177,7 +177,7 @@ async def test_removed_participant_is_told_at_once(tmp_path: Path) -> None:
 
         await running.client.leave(ROOM, "anna", "kicked")
 
-        await running.until(lambda: anna.connection.connectionState == "closed", seconds=5)
+        await running.until(lambda: anna.connection.connectionState == "closed")
 
 
 async def test_media_goes_on_while_no_control_plane_is_there_and_the_next_adopts(

@@ -35,6 +35,7 @@ from tests.support.audit_entries import (
 from tests.support.signaling_parts import KEP_ROOM
 from tests.support.signaling_server import Client, Server, running_server, until
 from tests.support.small_disk import fill_disk, small_disk
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -155,7 +156,7 @@ async def test_full_disk_refuses_kep_and_what_happened_is_stored_once_there_is_r
             await server.joined()
             filler = fill_disk(disk)
             # The last page of the log itself has room for some entries more.
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while (error := await refused(server))["type"] == "joined":
                     pass
             assert (error["code"], error["retry_after_s"]) == ("audit_unavailable", 5), error
@@ -282,7 +283,7 @@ async def verify_alone(path: Path, key: Path) -> subprocess.CompletedProcess[str
 
 
 async def until_ready(server: Server, secret: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await receipt(server, secret))[0] == 409:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -23,6 +23,7 @@ from loadtest.negotiation import Behaviour
 from loadtest.participant import Participant
 from tests.support.real_service import RealService, real_service
 from tests.support.udp_count import UdpCount, count_udp
+from tests.support.waiting import PATIENCE_S
 
 ROOM = "kep-room"
 CAPACITY = 4
@@ -148,7 +149,7 @@ def media_port(folder: Path) -> int:
 async def quiet(count: UdpCount) -> None:
     """Return when nothing has gone in or out for a second."""
     seen = -1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while seen != (seen := count.into.total() + count.out_of.total()):  # noqa: ASYNC110
             await asyncio.sleep(1)
 

@@ -15,6 +15,7 @@ from aioice import stun
 
 from sfu._engine import Engine, EngineError, drop_reasons, engine_version
 from sfu.metrics import FORWARDING_BUCKETS_S
+from tests.support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from sfu._engine import Event, PublishedMedia, SubscribedMedia
@@ -158,7 +159,7 @@ async def test_events_wake_the_loop_and_calls_do_not_block_it(rig: Rig) -> None:
     woken = asyncio.Event()
     loop.add_reader(rig.engine.event_descriptor(), woken.set)
     rig.engine.send_dtls(5, b"\x16")
-    await asyncio.wait_for(woken.wait(), 10)
+    await asyncio.wait_for(woken.wait(), PATIENCE_S)
     assert len(rig.engine.take_events(limit=10)) == 1
     loop.remove_reader(rig.engine.event_descriptor())
 

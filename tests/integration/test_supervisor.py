@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import signal
@@ -15,6 +14,8 @@ import pytest
 
 from signaling.spares import Spares
 from signaling.supervisor import ProcessSpec, StartFailed, Supervisor
+from tests.support.processes import children, runs, words_of
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -53,7 +54,7 @@ def lines_now(log: Path, text: str) -> list[str]:
 
 async def lines_with(log: Path, text: str, count: int = 1) -> list[str]:
     """Wait for `count` lines that other processes write."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found := lines_now(log, text)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return found
@@ -71,7 +72,7 @@ class ReadyLines:
         self.heard.set()
 
     async def wait(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.heard.wait()
 
 
@@ -151,7 +152,7 @@ async def test_output_can_go_through_a_pipe_to_ours(
     running = asyncio.create_task(supervisor.run())
     await lines_with(log, "good ")
     heard = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while "pipes" not in heard:
             await asyncio.sleep(0.02)
             heard += capfd.readouterr().err
@@ -172,7 +173,7 @@ async def test_second_signal_kills_what_does_not_stop(tmp_path: Path) -> None:
     assert not running.done()
     supervisor.handle_stop_signal()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await running
 
 
@@ -184,7 +185,7 @@ async def test_what_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
 
     supervisor.handle_stop_signal()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await running
 
 
@@ -203,18 +204,9 @@ async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     process.kill()
     await process.wait()
 
-    async with asyncio.timeout(5):
-        with contextlib.suppress(ProcessLookupError):
-            while not _is_zombie(child):
-                os.kill(child, 0)
-                await asyncio.sleep(0.02)
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+    async with asyncio.timeout(PATIENCE_S):
+        while runs(child):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_a_spare_replaces_what_ends_and_another_takes_its_place(
@@ -245,7 +237,7 @@ async def test_a_spare_replaces_what_ends_and_another_takes_its_place(
 
 
 async def _other_child(log: Path, known: set[int]) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (found := [each for each in _children(log) if each not in known]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return found[0]
@@ -253,9 +245,8 @@ async def _other_child(log: Path, known: set[int]) -> int:
 
 def _children(log: Path) -> list[int]:
     """Return our children that run worker `one`, waiting or not."""
-    found = []
-    for each in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
-        words = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
-        if words[-3:-1] == [str(log).encode(), b"one"] and not _is_zombie(int(each)):
-            found.append(int(each))
-    return found
+    return [
+        each
+        for each in children(os.getpid())
+        if words_of(each)[-2:] == [str(log), "one"] and runs(each)
+    ]

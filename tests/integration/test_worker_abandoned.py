@@ -18,10 +18,12 @@ from tests.support.aiortc_peer import aiortc_peers
 from tests.support.calls import ROOM
 from tests.support.kep_worker import Worker, kep_worker, needle_call
 from tests.support.needles import NeedleCount
+from tests.support.processes import children, runs
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
-AFTER_S = 4.0
+AFTER_S = 6.0
 STARTER = (sys.executable, "-c", """
 import subprocess, sys
 sys.exit(subprocess.run(sys.argv[1:]).returncode)
@@ -33,21 +35,8 @@ sys.exit(subprocess.run(sys.argv[1:]).returncode)
 async def started_worker(folder: Path) -> AsyncIterator[tuple[Worker, int]]:
     """Run a worker below a starter; the process is the starter's, the number the worker's."""
     async with kep_worker(folder, prefix=STARTER, abandoned_after_s=AFTER_S) as running:
-        yield running, child_of(running.pid)
-
-
-def child_of(pid: int) -> int:
-    """Return the only child of a process."""
-    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
-
-
-def is_there(pid: int) -> bool:
-    """Whether the process runs; one that has ended and is not waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        [worker] = children(running.pid)
+        yield running, worker
 
 
 async def goes_on(running: Worker, count: NeedleCount, pid: int, seconds: float) -> None:
@@ -55,8 +44,8 @@ async def goes_on(running: Worker, count: NeedleCount, pid: int, seconds: float)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         before = count.audio
-        await running.call.until(lambda: count.audio > before, 2)  # noqa: B023
-        assert is_there(pid)
+        await running.call.until(lambda: count.audio > before)  # noqa: B023
+        assert runs(pid)
         await asyncio.sleep(0.2)
 
 
@@ -66,7 +55,7 @@ async def test_call_goes_on_without_anybody_until_the_time_is_over(tmp_path: Pat
         with count.watch():
             await needle_call(running, peers, count)
             running.process.send_signal(signal.SIGKILL)
-            await call.until(lambda: not is_there(running.pid))
+            await call.until(lambda: not runs(running.pid))
             await goes_on(running, count, pid, AFTER_S + 1)  # the control plane is there
 
             call.stop_client()
@@ -79,7 +68,7 @@ async def test_call_goes_on_without_anybody_until_the_time_is_over(tmp_path: Pat
             call.stop_client()
             alone_s = time.monotonic()
             await goes_on(running, count, pid, AFTER_S / 2)
-            await call.until(lambda: not is_there(pid), AFTER_S + 5)
+            await call.until(lambda: not runs(pid), AFTER_S + 5)
             assert time.monotonic() - alone_s >= AFTER_S - 0.5
 
 
@@ -87,8 +76,8 @@ async def test_worker_whose_starter_lives_waits_for_a_control_plane(tmp_path: Pa
     async with started_worker(tmp_path) as (running, pid):
         running.call.stop_client()
         await asyncio.sleep(AFTER_S + 1.5)
-        assert is_there(pid)
+        assert runs(pid)
         client = await running.call.new_client()
         assert [each.room for each in await client.list_rooms()] == [ROOM]
         os.kill(pid, signal.SIGTERM)
-        assert await asyncio.wait_for(running.process.wait(), 10) == 0
+        assert await asyncio.wait_for(running.process.wait(), PATIENCE_S) == 0

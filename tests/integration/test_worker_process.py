@@ -16,6 +16,7 @@ import pytest
 from sfu.client import SfuClient
 from sfu.errors import SfuError, WorkerUnavailable
 from sfu.values import Grants, Role, RoomClass
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
@@ -51,7 +52,7 @@ async def worker_process(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
             await asyncio.sleep(0.01)
 
@@ -80,7 +81,7 @@ async def test_killed_worker_is_found_again_as_another_and_sigterm_stops_it(
             await until(lambda: client.is_connected)
             assert await client.list_rooms() == []
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
         running.cancel()
 
     assert states[:3] == [(True, False), (False, False), (True, True)]
@@ -108,7 +109,7 @@ async def test_log_is_json_from_the_configured_level_on_and_names_no_one(tmp_pat
                 await client.negotiate("needle-room", "needle-participant", sdp, {})
             await _send_garbage(path)
             process.send_signal(signal.SIGTERM)
-            _, written = await asyncio.wait_for(process.communicate(), 10)
+            _, written = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         running.cancel()
 
     entries = [json.loads(line) for line in written.decode().splitlines()]
@@ -125,7 +126,7 @@ async def test_a_quiet_level_leaves_out_what_is_no_trouble(tmp_path: Path) -> No
         async with worker_process(path, log_level="error") as process:
             await until(lambda: client.is_connected)
             process.send_signal(signal.SIGTERM)
-            _, written = await asyncio.wait_for(process.communicate(), 10)
+            _, written = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         running.cancel()
 
     assert written == b""

@@ -42,6 +42,7 @@ from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 from tests.support.databases import storage_config
 from tests.support.signaling_parts import COUNCIL_ROOM
 from tests.support.signaling_server import default_settings, make_client
+from tests.support.waiting import PATIENCE_S
 
 ADMINISTRATOR, CLERK, MEMBER = "123456783", "142500000", "200000020"
 
@@ -234,7 +235,7 @@ async def running_accounts(
             stack, _make_app(service, keps, audit, url=url, directory=directory, clock=clock), port
         )
         if wait:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await keps.is_ready.wait()
         yield AccountsServer(
             url, f"http://127.0.0.1:{provider_port}", service, keps, provider, clock, directory,
@@ -253,7 +254,7 @@ async def _start_directory(
     audit.calls.attest = directory.attest
     running = asyncio.create_task(directory.run())
     stack.push_async_callback(_cancel, running)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await directory.wait_ready()
     return directory
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from recording_policy.verify import parse_line, read_key, verify
 from tests.support.signaling_server import Server
+from tests.support.waiting import PATIENCE_S
 
 Body = dict[str, Any]
 
@@ -34,7 +35,7 @@ async def until_logged(
     server: Server, kind: str, is_meant: Callable[[Body], bool] = lambda _: True
 ) -> Body:
     """Return the facts of the first such entry, when it is there."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             for each in facts(log_of(server), kind):
                 if is_meant(each):

@@ -14,6 +14,7 @@ from sfu.client import SfuClient
 from sfu.values import Grants, Kind, Role, TrackSource, TransportState, VideoWish
 from tests.support.aiortc_peer import AiortcPeer, Bars, Tone
 from tests.support.rooms import digest
+from tests.support.waiting import PATIENCE_S
 
 ROOM = "plenary"
 
@@ -46,7 +47,7 @@ class Call:
         """End the control plane's connection as its death would: nothing is said."""
         self._client_task.cancel()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
                 await asyncio.sleep(0.02)

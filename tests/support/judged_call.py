@@ -23,6 +23,7 @@ from loadtest.sdp import parse_answer
 from loadtest.tokens import DEMO_PATH, ServiceTokens
 from tests.support.media_proxy import Fault, MediaProxy, harmless, media_proxy
 from tests.support.real_service import real_service
+from tests.support.waiting import PATIENCE_S
 
 ROOM = "judged"
 
@@ -59,7 +60,7 @@ class JudgedCall:
         totals: dict[str, Any] = person["totals"]
         return totals
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
                 await asyncio.sleep(0.02)
@@ -95,7 +96,7 @@ async def judged_call(
                 call.people.append(person)
                 await person.join(await tokens.token(ROOM, name, behaviour.role))
             for person in call.people:
-                await asyncio.wait_for(person.first_media.wait(), 10)
+                await asyncio.wait_for(person.first_media.wait(), PATIENCE_S)
             yield call
         finally:
             await asyncio.gather(*(person.leave() for person in call.people))

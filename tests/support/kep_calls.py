@@ -32,6 +32,7 @@ from signaling.vault import token_hash
 from signaling.worker_link import WorkerAddress
 from tests.support.accounts_server import AccountsServer, Shown, VisitorClient, running_accounts
 from tests.support.signaling_server import Client, WorkerProcess
+from tests.support.waiting import PATIENCE_S
 
 COLLEAGUE, STRANGER, INTERPRETER = "150000017", "000000048", "150000054"
 """ΑΦΜ of sample people: made an employee of the same ΚΕΠ by `add_colleague`; nobody; invited."""
@@ -112,7 +113,7 @@ class Desk:
             return found
 
     async def until_state(self, wanted: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.state() != wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

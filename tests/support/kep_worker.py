@@ -18,6 +18,7 @@ from sfu.values import Kind, RoomClass, VideoWish
 from tests.support.aiortc_peer import AiortcPeer
 from tests.support.calls import ROOM, Call
 from tests.support.needles import NeedleCount, NeedlePicture, NeedleSound
+from tests.support.waiting import PATIENCE_S
 
 PRODUCT = ("-m", "sfu.worker")
 REPOSITORY = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ class Worker:
     def pid(self) -> int:
         return self.process.pid
 
-    async def heard(self, text: bytes, seconds: float = 20) -> None:
+    async def heard(self, text: bytes, seconds: float = PATIENCE_S) -> None:
         await self.call.until(lambda: text in self.output, seconds)
 
 
@@ -72,7 +73,7 @@ async def kep_worker(
         running = Worker(process, Call(socket_path, tasks))
         reader = tasks.create_task(collect(process.stdout, running.output))
         try:
-            await running.call.until(lambda: running.call.client.is_connected, 40)
+            await running.call.until(lambda: running.call.client.is_connected)
             await running.call.client.open_room(ROOM, RoomClass.KEP, "Appointment")
             yield running
         except TimeoutError:

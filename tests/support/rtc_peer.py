@@ -16,8 +16,7 @@ import aiohttp
 
 from sfu.values import Kind, TrackSource
 from tests.support.aiortc_peer import AiortcPeer, Bars, Tone, aiortc_peers
-
-REPLY_TIMEOUT_S = 10.0
+from tests.support.waiting import PATIENCE_S
 
 
 class RtcPeer:
@@ -44,7 +43,7 @@ class RtcPeer:
         reply = asyncio.get_running_loop().create_future()
         self._replies[request_id] = reply
         await self._socket.send_json({"type": message_type, "id": request_id, **fields})
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message: dict[str, Any] = await reply
         assert message["type"] != "error", message
         return message

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.support.processes import children, name_of, words_of
 from tests.support.repository import ROOT
 
 START_TIMEOUT_S = 30.0
@@ -143,14 +144,12 @@ class Service:
 
     def _child(self, word: str, named: str = "") -> int:
         """Return the child whose command line has `word`, among workers that named `named`."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        found = [int(each) for each in children.split() if word in _command_line(int(each))]
-        if named:
-            found = [
-                each
-                for each in found
-                if Path(f"/proc/{each}/comm").read_text().strip() == f"sfu-{named}"
-            ]
+        found = [
+            each
+            for each in children(self.process.pid)
+            if any(word in one for one in words_of(each))
+            and (not named or name_of(each) == f"sfu-{named}")
+        ]
         assert len(found) == 1, f"{word}: {found}"
         return found[0]
 
@@ -230,9 +229,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         process.kill()
         await process.wait()
         raise AssertionError(f"the service did not stop within {STOP_TIMEOUT_S} s") from None
-
-
-def _command_line(process_id: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process_id}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""

@@ -34,6 +34,7 @@ from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerClient, WorkerLink
 from tests.support.fake_worker import FakeWorker
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM
+from tests.support.waiting import PATIENCE_S
 
 TEMPLATES = {
     "home.html": "<html lang={{ lang }}>{% for room in rooms %}{{ room.title }}{% endfor %}",
@@ -247,7 +248,7 @@ class Client:
 
     async def receive(self) -> dict[str, Any]:
         """Return the next message."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             frame = await self.socket.receive()
         assert frame.type is aiohttp.WSMsgType.TEXT, (frame, self.socket.close_code, self.heard)
         message: dict[str, Any] = msgspec.json.decode(frame.data)
@@ -263,7 +264,7 @@ class Client:
 
     async def closed(self) -> int | None:
         """Read to the end and return the close code."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for frame in self.socket:
                 self.heard.append(msgspec.json.decode(frame.data))
         return self.socket.close_code
@@ -277,7 +278,7 @@ class Client:
         }
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = PATIENCE_S) -> None:
     """Wait until `condition()` is true."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

@@ -37,6 +37,7 @@ from signaling.storage.models import (
 )
 from tests.support.databases import BACKENDS
 from tests.support.kep_world import MONDAY, World, at, kep_world
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("backend", BACKENDS)]
 
@@ -165,7 +166,7 @@ async def test_who_is_too_late_does_not_stand_in_the_queue(backend: str, tmp_pat
         anna, vera, eleni = await world.citizens(3)
         order = world.order(anna, at(8))
         booked = await world.booking.book(order)
-        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(20):
+        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(PATIENCE_S):
             while not world.booking._turns.locked():
                 await all_turns.enter_async_context(world.booking._turns)
             with pytest.raises(SlotGone) as refused:
@@ -198,7 +199,7 @@ async def test_few_look_at_once_however_many_come(
             await check(*arguments)
 
         monkeypatch.setattr(world.parts.placer, "check_free", check_slowly)
-        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(20):
+        async with contextlib.AsyncExitStack() as all_turns, asyncio.timeout(PATIENCE_S):
             while not world.booking._turns.locked():
                 await all_turns.enter_async_context(world.booking._turns)
             orders = [world.order(each, at(8)) for each in others]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.kep_calls import Caller, Desk, InCall, running_call, running_desk
 from tests.support.signaling_server import until
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,7 +58,7 @@ async def running_again(call: InCall, folder: Path) -> AsyncIterator[Restarted]:
             caller.visitor.http.cookie_jar.update_cookies(jar)
             joined = await (await caller.socket("/ws")).request(**socket.resume_message())
             assert joined["type"] == "joined" and joined["resumed"] is True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await again.citizen.visitor.get(desk.api + "/call")).status != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         yield again

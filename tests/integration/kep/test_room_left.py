@@ -21,6 +21,7 @@ from signaling.kep.values import Theme
 from signaling.storage.models import Kep, KepDay
 from tests.support.databases import BACKENDS
 from tests.support.kep_world import MONDAY, World, at, kep_world
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("backend", BACKENDS)]
 
@@ -167,7 +168,7 @@ async def test_days_forgotten_as_fast_as_they_are_reckoned_end_all_the_same(
 
         with monkeypatch.context() as patch:
             patch.setattr(world.plans, "get", forget_and_get)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await reckon(world) == 4
         assert await reckon(world) == 4
         assert sorted(await rooms(world)) == sorted(known)

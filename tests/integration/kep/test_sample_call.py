@@ -19,6 +19,7 @@ from signaling.storage.models import Appointment
 from tests.support.accounts_server import VisitorClient, running_accounts, visitor_of
 from tests.support.kep_calls import Caller
 from tests.support.real_service import RealService, development_service
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -33,7 +34,7 @@ class Offered:
 
 async def offered_to(citizen: VisitorClient) -> list[str]:
     """Return the ids of the citizen's appointments, once there are some."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             shown = await citizen.get("/kep/appointments")
             found = set(re.findall(r'href="/kep/appointments/([0-9a-f]{32})"', shown.text))

@@ -18,6 +18,7 @@ from tests.support.accounts_server import Shown
 from tests.support.databases import BACKENDS
 from tests.support.desk import version_in
 from tests.support.door_server import GIORGOS
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -48,7 +49,7 @@ async def test_the_desk_closes_the_room_at_once(
 
         shown = await press(sitting, action, reason="Έλλειψη απαρτίας")
         assert shown.status == 200, shown.text
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await chair.hear("room_closed"))["reason"] == reason
             assert (await door.hear("dismissed"))["outcome"] == reason
             assert await chair.closed() == CloseCode.ROOM_CLOSED
@@ -64,7 +65,7 @@ async def test_the_clock_ends_the_sitting_and_its_room(tmp_path: Path) -> None:
         now = service._now()
         await server.change(starts_at=now - timedelta(hours=2), ends_at=now - timedelta(minutes=16))
         assert await Overdue(service.database, service.sittings, service._now).end_due() == 1
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await chair.hear("room_closed"))["reason"] == "ended"
         async with service.database.read() as session:
             stored = await session.get_one(Sitting, server.sitting_id)

@@ -12,6 +12,7 @@ from sfu.values import Kind, TrackSource
 from tests.support.aiortc_peer import AiortcPeer, Bars, Tone, aiortc_peers
 from tests.support.door_server import CHAIR, ELENI, queue_of, running_media_door
 from tests.support.signaling_server import Client
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
 
@@ -36,7 +37,7 @@ async def watch(client: Client, peer: AiortcPeer, whom: Client) -> str:
 
 
 async def frames(peer: AiortcPeer, mid: str, more_than: int) -> int:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while peer.received[mid].frames <= more_than:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return peer.received[mid].frames

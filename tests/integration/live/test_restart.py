@@ -24,6 +24,7 @@ from tests.support.door_server import (
     queue_of,
 )
 from tests.support.signaling_server import WorkerProcess
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -85,7 +86,7 @@ async def go_on(
         ("entered", CHAIR_NAME), ("entered", ELENI_NAME), ("left", ELENI_NAME),
         ("entered", ELENI_NAME),
     ]  # fmt: skip
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await server.presence() != expected:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     async with server.accounts.service.database.read() as session:

@@ -21,6 +21,7 @@ from OpenSSL import SSL
 from sfu import dtls
 from sfu.dtls import DtlsCertificate, DtlsTransport, HandshakeFailure, SrtpKeys
 from sfu.media import DtlsRole, Fingerprint
+from tests.support.waiting import PATIENCE_S
 
 Filter = Callable[[bytes], list[bytes]]
 """What becomes of a datagram on its way: nothing, itself, several."""
@@ -291,7 +292,7 @@ async def test_close_notify_ends_the_other_side() -> None:
 
     pair.client.close()
 
-    assert await asyncio.wait_for(pair.tasks["server"], 5) is None
+    assert await asyncio.wait_for(pair.tasks["server"], PATIENCE_S) is None
     assert pair.server.state == "closed"
     await pair.stop()
 
@@ -317,9 +318,9 @@ async def test_turn_is_given_back_after_the_handshake() -> None:
             tasks.create_task(pair.client.run(pair.fingerprints["client"], turns, keys.put_nowait)),
         ]
         for _ in runs:
-            await asyncio.wait_for(keys.get(), 5)
+            await asyncio.wait_for(keys.get(), PATIENCE_S)
         assert not turns.locked()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_S):
             await turns.acquire()
             await turns.acquire()
         for run in runs:

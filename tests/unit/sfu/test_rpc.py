@@ -37,6 +37,7 @@ from sfu.rpc_messages import (
     WorkerInfo,
 )
 from sfu.values import Encryption, Grants, Role, RoomClass
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -100,7 +101,7 @@ async def running(*mains: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
             await asyncio.sleep(0.002)
 
@@ -354,7 +355,7 @@ async def test_garbage_closes_only_its_own_connection(worker: Worker, garbage: b
         reader, writer = await asyncio.open_unix_connection(str(worker.path))
         writer.write(garbage)
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
         writer.close()
         assert (await client.open_room("plenary", RoomClass.KEP, "t")).room == "plenary"
 

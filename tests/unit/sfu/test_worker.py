@@ -28,6 +28,7 @@ from sfu.values import Grants, Role, RoomClass, TrackSource, TransportState, Vid
 from sfu.worker import read_config, run_worker
 from tests.support.recording_engine import RecordingEngine
 from tests.support.rooms import digest, offer_of
+from tests.support.waiting import PATIENCE_S
 
 SENT = (TrackSource.MICROPHONE, TrackSource.CAMERA)
 
@@ -42,7 +43,7 @@ class Harness:
     peers: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():  # noqa: ASYNC110 - no event announces an arbitrary condition
                 await asyncio.sleep(0.002)
 
@@ -83,7 +84,7 @@ class Harness:
         theirs = [Fingerprint(f.algorithm, f.value) for f in answer.media[0].dtls.fingerprints]  # type: ignore[union-attr]
         run = peer.run(theirs, asyncio.Semaphore(1), keys.put_nowait)
         self.peers.append(asyncio.ensure_future(run))
-        client_keys = await asyncio.wait_for(keys.get(), 5)
+        client_keys = await asyncio.wait_for(keys.get(), PATIENCE_S)
         await self.until(
             lambda: any(args[0] == transport_id for args in self.engine.of("set_srtp_keys"))
         )
@@ -191,7 +192,7 @@ async def test_client_that_says_close_notify_is_closed(tmp_path: Path) -> None:
 
         assert harness.engine.of("remove_participant") == [(anna,)]
         # our close_notify reached the peer before the engine forgot the transport
-        assert await asyncio.wait_for(harness.peers[0], 5) is None
+        assert await asyncio.wait_for(harness.peers[0], PATIENCE_S) is None
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,7 @@ from recording_policy.audit import AuditBroken, AuditError, AuditLog, AuditUnwri
 from recording_policy.verify import Verified, verify
 from signaling.audit.writer import AuditWriter
 from tests.support.audit_entries import entries
+from tests.support.waiting import PATIENCE_S
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
@@ -45,7 +46,7 @@ async def writing(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

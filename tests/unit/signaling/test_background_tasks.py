@@ -14,6 +14,7 @@ from signaling.mail.delivery import MailDelivery
 from signaling.scheduling import reminders
 from signaling.scheduling.reminders import Reminders
 from signaling.storage.database import StorageUnavailable
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -60,7 +61,7 @@ async def test_a_task_goes_on_after_a_turn_that_failed(
     monkeypatch.setattr(reminders, "INTERVAL_S", 0.0)
     monkeypatch.setattr(delivery, "POLL_INTERVAL_S", 0.0)
     turns = Turns()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(make(turns)())
         await turns.worked.wait()
         running.cancel()
