@@ -203,6 +203,16 @@ class Participant:
         return stalls
 
 
+def assert_decoded(before: Inbound, after: Inbound, *, switches: int) -> None:
+    """Most pictures were decoded between two looks at a stream that was switched so often."""
+    decoded = after.frames_decoded - before.frames_decoded
+    assert decoded > 10
+    # Who cannot decode drops all that comes; who waits for a core now and then some of it.
+    assert after.frames_dropped - before.frames_dropped <= max(5 * switches, decoded)
+    # One while a keyframe is under way, short ones of encoders that wait for a core; not for good.
+    assert after.freeze_count - before.freeze_count <= 1 + switches + decoded // 10
+
+
 async def see_and_hear_each_other(
     people: list[Participant], *, deadline_s: float = DEADLINE_S
 ) -> None:
