@@ -108,11 +108,13 @@ class Snapshot(TypedDict):
     ceilings_received, keyframe_requests_sent, keyframe_cache_starts, source_switches, stun_requests, events_lost; and of the shell:
     send_failures (datagrams the kernel refused), send_waits (times a full send buffer was waited for), send_messages,
     gso_messages (messages of several datagrams), gso_refusals, receive_failures, receive_queue_drops (datagrams lost in the
-    kernel because the thread came too late), commands_refused, turns (of the thread)."""
+    kernel because the thread came too late), commands_refused, turns (of the thread), steps_back (times the thread gave up running in real time, because it had not
+    slept for 100 ms)."""
     drops: dict[str, int]
     """By reason; every reason of `drop_reasons()` is present."""
     gauges: dict[str, int]
-    """rooms, participants, transports_connected, send_streams, receive_streams, cached_bytes."""
+    """rooms, participants, transports_connected, send_streams, receive_streams, cached_bytes; and of the
+    shell is_real_time (1 while the thread runs before all ordinary ones)."""
     forwarding_delay_buckets: list[tuple[float, int]]
     """(upper bound in s, count at or below it), bounds from 50 µs to 100 ms, slower ones in sum and count only. Sampled 1 in
     64 datagrams, where something was sent in the same turn: kernel receive → handed to the kernel."""

@@ -99,6 +99,10 @@ ENGINE_COUNTERS: Mapping[str, MetricRow] = {
     ),
     "commands_refused": _engine_counter("commands_refused", "Commands that the engine refused."),
     "turns": _engine_counter("engine_turns", "Turns of the engine's thread."),
+    "steps_back": _engine_counter(
+        "engine_steps_back",
+        "Times the engine had more to do than a processor can, and gave up running in real time.",
+    ),
     "events_lost": _engine_counter("events_lost", "Engine events lost: the loop was too slow."),
 }
 """By the engine's name of the counter."""
@@ -176,6 +180,12 @@ STREAMS = MetricRow(
 )
 ENGINE_CPU = MetricRow(
     "sfu_engine_cpu_seconds_total", MetricType.COUNTER, "CPU time of the engine's thread.", _WORKER
+)
+ENGINE_REAL_TIME = MetricRow(
+    "sfu_engine_real_time",
+    MetricType.GAUGE,
+    "1 while the engine's thread runs before all ordinary ones; 0: it may not, or stepped back.",
+    _WORKER,
 )
 UPTIME = MetricRow("sfu_worker_uptime_seconds", MetricType.GAUGE, "Age of the process.", _WORKER)
 WORKER_UP = MetricRow("sfu_worker_up", MetricType.GAUGE, "1 if its RPC answers, else 0.", _WORKER)
@@ -272,6 +282,7 @@ METRICS: tuple[MetricRow, ...] = (
     CACHED_BYTES,
     STREAMS,
     ENGINE_CPU,
+    ENGINE_REAL_TIME,
     UPTIME,
     WORKER_UP,
     WORKER_RESTARTS,
@@ -333,6 +344,7 @@ def _add_engine(table: _Families, worker: str, statistics: WorkerStatistics) -> 
     table.add_histogram(FORWARDING_DELAY, statistics.forwarding_delay, worker)
     table.add(ENGINE_CPU, statistics.engine_cpu_time_s, worker)
     gauges = statistics.engine_gauges
+    table.add(ENGINE_REAL_TIME, gauges.get("is_real_time", 0), worker)
     table.add(CACHED_BYTES, gauges.get("cached_bytes", 0), worker)
     table.add(STREAMS, gauges.get("send_streams", 0), worker, "send")
     table.add(STREAMS, gauges.get("receive_streams", 0), worker, "receive")

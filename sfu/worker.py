@@ -12,6 +12,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -43,6 +44,9 @@ from sfu.settings import SettingsError, load
 from sfu.values import RoomClass
 from sfu.worker_media import MediaPlane
 from sfu.worker_statistics import WorkerCounters
+
+ENGINE_PRIORITY = 1
+"""The lowest of real time."""
 
 log = Log("sfu.worker")  # not `__name__`: it runs as `__main__`
 
@@ -85,6 +89,8 @@ async def run_worker(
         )
         if is_kep:
             await preload(surroundings.certificate)
+        _run_in_real_time()
+        if is_kep:
             # Before the engine's thread: it gets the prohibitions of the one that starts it.
             surroundings.sandbox = lock_down(PACKAGES)
         native = open_engine(
@@ -163,6 +169,16 @@ def _show_name(worker: str) -> None:
     """Let `ps` and `top` tell workers apart; the command line is the same for all."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(f"sfu-{worker}")  # the kernel keeps 15 bytes
+
+
+def _run_in_real_time() -> None:
+    """Become what the engine's thread shall be: it inherits that, although a kep worker has given up
+    its capabilities by then, and this thread is ordinary again. By the limit it can come back to it
+    after it stepped back. Without either grant it is an ordinary thread."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(ENGINE_PRIORITY))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (ENGINE_PRIORITY, ENGINE_PRIORITY))
 
 
 def _media_sockets(config: WorkerConfig) -> list[socket.socket]:

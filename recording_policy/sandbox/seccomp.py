@@ -61,7 +61,7 @@ def filter_rules(architecture: Architecture, pid: int) -> list[Rule]:
     rules.append(Rule(architecture.number("clone3"), (), RET_ERRNO | errno.ENOSYS))
     allow("sendto", ArgumentTest(4, 0))  # send(2): to the other end of a connection
     allow("prctl", ArgumentTest(0, kernel.PR_SET_NAME))
-    # The engine's thread asks for short slices and prompt timers: its own (0), for no larger share.
+    # The engine's thread asks to run soon, and for prompt timers: its own (0).
     allow("prctl", ArgumentTest(0, kernel.PR_SET_TIMERSLACK))
     allow("sched_getattr", ArgumentTest(0, 0))
     allow("sched_setattr", ArgumentTest(0, 0))

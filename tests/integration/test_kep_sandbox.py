@@ -125,6 +125,36 @@ async def test_worker_tells_signaling_what_it_has_proved_and_how_fast(tmp_path: 
     assert statistics.sandbox_lock_down_s > 0
 
 
+async def test_the_engines_thread_alone_runs_in_real_time_where_the_system_grants_it(
+    tmp_path: Path,
+) -> None:
+    async with kep_worker(tmp_path) as running:
+        policies = policies_of(running.pid)
+        statistics = await running.call.client.statistics()
+    is_granted = await asyncio.to_thread(may_run_in_real_time)
+    assert policies.pop("engine") == (os.SCHED_RR if is_granted else os.SCHED_OTHER)
+    assert statistics.engine_gauges["is_real_time"] == is_granted
+    assert set(policies.values()) == {os.SCHED_OTHER}
+
+
+def policies_of(pid: int) -> dict[str, int]:
+    """Return how the threads of a process are scheduled, by their names."""
+    return {
+        (each / "comm").read_text().strip(): os.sched_getscheduler(int(each.name))
+        for each in Path(f"/proc/{pid}/task").iterdir()
+    }
+
+
+def may_run_in_real_time() -> bool:
+    """Try it with the calling thread."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
+
+
 async def test_call_runs_through_the_locked_worker(tmp_path: Path) -> None:
     async with kep_worker(tmp_path) as running, aiortc_peers(2) as (citizen, employee):
         await running.call.enter("citizen", citizen, grey=40)

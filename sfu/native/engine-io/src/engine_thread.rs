@@ -15,6 +15,7 @@ use engine::{Coming, Command, CommandError, Event, Path, Time};
 use crate::core::Core;
 use crate::delay_histogram::DelayHistogram;
 use crate::gathering::{Gathering, Wait};
+use crate::promptness::Promptness;
 use crate::sender::Sender;
 use crate::signalled_queue::SignalledQueue;
 use crate::snapshot::{ShellCounters, Snapshot};
@@ -59,6 +60,21 @@ pub(crate) enum Request {
     Close,
 }
 
+/// What came of waiting.
+struct Waited {
+    /// The poller says which descriptors are ready; else all are to be tried.
+    is_polled: bool,
+    /// Others could run.
+    has_slept: bool,
+}
+
+impl Waited {
+    const NOT: Self = Self {
+        is_polled: false,
+        has_slept: false,
+    };
+}
+
 /// The thread's state.
 pub(crate) struct EngineThread<C> {
     core: C,
@@ -69,6 +85,7 @@ pub(crate) struct EngineThread<C> {
     zero: Instant,
     poller: Poller,
     gathering: Gathering,
+    promptness: Promptness,
     /// When the present turn's input was fetched.
     turn_start: Time,
     receiver: ReceiveArrays,
@@ -95,8 +112,11 @@ impl<C: Core> EngineThread<C> {
         core: C,
         zero: Instant,
         sockets: Vec<Socket>,
-        requests: Arc<SignalledQueue<Request>>,
-        events: Arc<SignalledQueue<ShellEvent>>,
+        (requests, events): (
+            Arc<SignalledQueue<Request>>,
+            Arc<SignalledQueue<ShellEvent>>,
+        ),
+        promptness: Promptness,
     ) -> Self {
         let descriptors = sockets.iter().map(AsFd::as_fd);
         let poller = Poller::new(descriptors.chain(std::iter::once(requests.as_fd())));
@@ -108,6 +128,7 @@ impl<C: Core> EngineThread<C> {
             zero,
             poller,
             gathering: Gathering::new(),
+            promptness,
             turn_start: Time::ZERO,
             receiver: ReceiveArrays::new(),
             sender: Sender::new(),
@@ -136,8 +157,12 @@ impl<C: Core> EngineThread<C> {
         let _abort = AbortOnPanic;
         let mut is_more_waiting = false;
         while !self.is_closing {
-            let is_polled = self.wait(is_more_waiting);
+            let Waited {
+                is_polled,
+                has_slept,
+            } = self.wait(is_more_waiting);
             self.turn_start = self.now();
+            self.promptness.handle_turn(self.turn_start, has_slept);
             self.counters.turns += 1;
             is_more_waiting = false;
             for socket in 0..self.sockets.len() {
@@ -156,17 +181,20 @@ impl<C: Core> EngineThread<C> {
         }
     }
 
-    /// Sleep as long as is right; true if the poller says which descriptors are ready, false if all are to be tried.
-    fn wait(&mut self, is_more_waiting: bool) -> bool {
+    /// Sleep as long as is right.
+    fn wait(&mut self, is_more_waiting: bool) -> Waited {
         let gather = match self.gathering.next_wait(is_more_waiting) {
-            Wait::Not => return false,
+            Wait::Not => return Waited::NOT,
             Wait::ForTime(gather) => {
                 // The time of serving counts: what came meanwhile has waited already.
                 let left = gather.saturating_sub(self.now().since(self.turn_start));
                 if !left.is_zero() {
                     std::thread::sleep(left);
                 }
-                return false;
+                return Waited {
+                    is_polled: false,
+                    has_slept: !left.is_zero(),
+                };
             }
             Wait::ForInput(gather) => gather,
         };
@@ -175,7 +203,11 @@ impl<C: Core> EngineThread<C> {
         if has_input && !gather.is_zero() {
             std::thread::sleep(gather);
         }
-        true
+        // If input was there at once, it was little.
+        Waited {
+            is_polled: true,
+            has_slept: true,
+        }
     }
 
     fn now(&self) -> Time {
@@ -341,10 +373,12 @@ impl<C: Core> EngineThread<C> {
             engine: statistics,
             shell: ShellCounters {
                 send: self.sender.counters(),
+                steps_back: self.promptness.steps_back(),
                 ..self.counters
             },
             forwarding_delay: self.forwarding_delay,
             cpu_time: system::thread_cpu_time(),
+            is_real_time: self.promptness.is_real_time(),
         }
     }
 }

@@ -10,6 +10,7 @@ use engine::{Command, CommandError, Engine, EngineConfig, NtpClock};
 
 use crate::core::Core;
 use crate::engine_thread::{EngineThread, Request, ShellEvent};
+use crate::promptness::Promptness;
 use crate::signalled_queue::SignalledQueue;
 use crate::snapshot::Snapshot;
 use crate::socket::{Socket, SocketError};
@@ -69,7 +70,8 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Start the packet engine on its thread.
+    /// Start the packet engine on its thread. If the calling thread runs in real time, it hands that on: the engine's thread has
+    /// it from its start, even where the process may not ask for it any more, and the caller is an ordinary thread again.
     ///
     /// # Errors
     /// If a socket is none, or the system refuses.
@@ -105,13 +107,14 @@ impl EngineHandle {
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
-                system::ask_for_promptness();
+                let promptness = Promptness::ask();
                 let zero = Instant::now();
                 let core = make_core(ntp_clock());
-                EngineThread::new(core, zero, sockets, theirs.0, theirs.1)
+                EngineThread::new(core, zero, sockets, theirs, promptness)
                     .wiping_received(is_kep)
                     .run();
             })?;
+        system::leave_real_time();
         Ok(Self {
             requests,
             events,

@@ -34,6 +34,7 @@ mod engine_thread;
 mod gathering;
 mod gso;
 mod handle;
+mod promptness;
 mod sender;
 mod signalled_queue;
 mod snapshot;

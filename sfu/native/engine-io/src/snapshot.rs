@@ -20,6 +20,8 @@ pub struct ShellCounters {
     pub commands_refused: u64,
     /// Turns of the thread.
     pub turns: u64,
+    /// Times the thread gave up running in real time, because it had not slept for too long.
+    pub steps_back: u64,
 }
 
 /// The statistics of engine and shell, taken between two turns.
@@ -33,4 +35,6 @@ pub struct Snapshot {
     pub forwarding_delay: DelayHistogram,
     /// CPU time of the engine's thread.
     pub cpu_time: Duration,
+    /// The engine's thread runs before all ordinary threads.
+    pub is_real_time: bool,
 }

@@ -181,12 +181,34 @@ fn wait_for(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Resu
     })
 }
 
-/// Ask the scheduler to let the calling thread run soon after it wakes, for a short time, and to end its sleeps on time. It gets
-/// no larger share of the processor than others, only sooner. Nothing changes where the kernel has no such thing (slices came
-/// with Linux 6.12), refuses, or runs the thread under another policy.
-pub(crate) fn ask_for_promptness() {
+/// How the calling thread is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheduling {
+    /// `SCHED_RR`, at the lowest of its priorities: before all ordinary threads.
+    RealTime,
+    /// Among the ordinary threads, `SCHED_OTHER`, with the shortest slice that the kernel grants (its own choice is 3 ms; slices
+    /// came with Linux 6.12): no larger share of the processor than others, but sooner.
+    Ordinary,
+    /// As its process was started under another policy.
+    Foreign,
+}
+
+/// The least that the kernel grants.
+const SLICE_NS: u64 = 100_000;
+const REAL_TIME_PRIORITY: u32 = 1;
+/// How late a sleep may end; the kernel's own choice is 50 µs, as long as the sleeps that gather packets.
+const TIMER_SLACK_NS: libc::c_ulong = 1_000;
+
+/// Ask that the calling thread's sleeps end on time. Nothing changes where the kernel refuses.
+pub(crate) fn end_sleeps_on_time() {
+    // SAFETY: no pointers are passed.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK_NS) };
+}
+
+/// How the calling thread is scheduled now.
+pub(crate) fn scheduling() -> Scheduling {
     let mut attributes = SchedulerAttributes::default();
-    // Zero names the calling thread in both calls.
+    // Zero names the calling thread.
     // SAFETY: the kernel writes at most the stated size, which is that of `attributes`.
     let result = unsafe {
         libc::syscall(
@@ -197,19 +219,43 @@ pub(crate) fn ask_for_promptness() {
             0,
         )
     };
-    if result == 0 && attributes.policy == libc::SCHED_OTHER as u32 {
-        attributes.runtime = SLICE_NS;
-        // SAFETY: `attributes` outlives the call and states its size.
-        unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    match i32::try_from(attributes.policy) {
+        Ok(libc::SCHED_OTHER) if result == 0 => Scheduling::Ordinary,
+        Ok(libc::SCHED_RR) if result == 0 => Scheduling::RealTime,
+        _ => Scheduling::Foreign,
     }
-    // SAFETY: no pointers are passed.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK_NS) };
 }
 
-/// The least that the kernel grants; its own choice is 3 ms.
-const SLICE_NS: u64 = 100_000;
-/// How late a sleep may end; the kernel's own choice is 50 µs, as long as the sleeps that gather packets.
-const TIMER_SLACK_NS: libc::c_ulong = 1_000;
+/// Have the calling thread scheduled otherwise; false if the kernel refuses. Real time needs `CAP_SYS_NICE`, or
+/// `RLIMIT_RTPRIO` of 1.
+pub(crate) fn set_scheduling(wanted: Scheduling) -> bool {
+    let attributes = match wanted {
+        Scheduling::RealTime => SchedulerAttributes {
+            policy: libc::SCHED_RR as u32,
+            priority: REAL_TIME_PRIORITY,
+            ..SchedulerAttributes::default()
+        },
+        Scheduling::Ordinary => SchedulerAttributes {
+            runtime: SLICE_NS,
+            ..SchedulerAttributes::default()
+        },
+        Scheduling::Foreign => return false,
+    };
+    set_attributes(&attributes)
+}
+
+/// If the calling thread runs in real time, make it an ordinary one. Everybody may.
+pub(crate) fn leave_real_time() {
+    if scheduling() == Scheduling::RealTime {
+        set_attributes(&SchedulerAttributes::default());
+    }
+}
+
+fn set_attributes(attributes: &SchedulerAttributes) -> bool {
+    // Zero names the calling thread.
+    // SAFETY: `attributes` outlives the call and states its size.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const *attributes, 0) == 0 }
+}
 
 /// `struct sched_attr` of `man 2 sched_setattr`, in its first version. With `SCHED_OTHER` the run time is the slice.
 #[repr(C)]
@@ -228,7 +274,7 @@ impl Default for SchedulerAttributes {
     fn default() -> Self {
         Self {
             size: size_of::<Self>() as u32,
-            policy: 0,
+            policy: libc::SCHED_OTHER as u32,
             flags: 0,
             nice: 0,
             priority: 0,

@@ -24,7 +24,9 @@ pub(crate) fn to_python<'py>(py: Python<'py>, snapshot: &Snapshot) -> PyResult<B
     let dict = PyDict::new(py);
     dict.set_item("counters", counters(py, &engine.counters, &snapshot.shell)?)?;
     dict.set_item("drops", labels.zip(engine.drops).into_py_dict(py)?)?;
-    dict.set_item("gauges", gauges(engine.gauges).into_py_dict(py)?)?;
+    let real_time = ("is_real_time", u64::from(snapshot.is_real_time));
+    let gauges = gauges(engine.gauges).into_iter().chain([real_time]);
+    dict.set_item("gauges", gauges.into_py_dict(py)?)?;
     dict.set_item("forwarding_delay_buckets", buckets)?;
     dict.set_item("forwarding_delay_sum_s", delay.sum_s())?;
     dict.set_item("forwarding_delay_count", delay.count())?;
@@ -69,6 +71,7 @@ fn counters<'py>(
         ("receive_queue_drops", shell.receive_queue_drops),
         ("commands_refused", shell.commands_refused),
         ("turns", shell.turns),
+        ("steps_back", shell.steps_back),
     ];
     engine.into_iter().chain(shell).into_py_dict(py)
 }
