@@ -126,10 +126,8 @@ mod tests {
         std::thread::spawn(|| {
             let idle = libc::sched_param { sched_priority: 0 };
             // SAFETY: `idle` outlives the call.
-            assert_eq!(
-                unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const idle) },
-                0
-            );
+            let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const idle) };
+            assert_eq!(result, 0);
             let promptness = Promptness::ask();
             assert!(!promptness.is_real_time());
             assert_eq!(system::scheduling(), Scheduling::Foreign);
