@@ -1,9 +1,6 @@
 //! Loss, bursts, reordering and duplication on every path, with clients that repair as browsers do.
 
-mod common;
-
-use common::browser::{Publisher, Viewer, drops, play, settle};
-use common::*;
+use crate::common::*;
 use engine::DropReason;
 use netem::{LinkConfig, Loss};
 use std::time::Duration;
@@ -24,62 +21,40 @@ fn random(probability: f64) -> LinkConfig {
 }
 
 /// One publisher, one viewer, ten seconds, each behind its path, both ways: everything arrives whole within a second.
-fn assert_all_recovered(
-    publishing: LinkConfig,
-    viewing: LinkConfig,
-    seed: u64,
-) -> (Harness, Publisher, Viewer) {
-    let mut harness = Harness::new();
-    let sender = harness.join(vec![camera(&[])], 1);
-    let receiver = harness.join(vec![], 1);
-    harness.set_source(receiver, "v0", Some((sender, "cam")), 720);
-    let mut publisher = Publisher::new(sender, &[]);
-    let mut viewer = Viewer::new(&harness, receiver, 0);
+fn assert_all_recovered(publishing: LinkConfig, viewing: LinkConfig, seed: u64) -> Call {
+    let mut call = Call::new(&[]);
     // The first keyframe comes whole, so that the stream's beginning is known; all that follows suffers.
-    play(
-        &mut harness,
-        &mut [&mut publisher],
-        &mut [&mut viewer],
-        Duration::from_millis(200),
-    );
-    harness.set_links(sender, publishing, publishing, seed);
-    harness.set_links(receiver, viewing, viewing, seed ^ 0xff00_0000);
-    play(
-        &mut harness,
-        &mut [&mut publisher],
-        &mut [&mut viewer],
-        Duration::from_secs(10),
-    );
-    let all = publisher.frame as usize;
+    call.play(Duration::from_millis(200));
+    call.harness
+        .set_links(call.sender, publishing, publishing, seed);
+    call.harness
+        .set_links(call.receiver, viewing, viewing, seed ^ 0xff00_0000);
+    call.play(Duration::from_secs(10));
+    let all = call.publisher.frame as usize;
     // A lost last packet shows only by what follows it.
-    harness.links.clear();
-    play(
-        &mut harness,
-        &mut [&mut publisher],
-        &mut [&mut viewer],
-        Duration::from_millis(80),
-    );
-    settle(&mut harness, &mut [&mut publisher], &mut [&mut viewer]);
+    call.harness.links.clear();
+    call.play(Duration::from_millis(80));
+    call.settle();
 
-    let frames = viewer.assert_whole();
+    let frames = call.viewer.assert_whole();
     assert!(frames.len() >= all, "{} of {all} frames", frames.len());
     assert_eq!(frames[0].frame, 0);
     assert!(
-        viewer.slowest_repair <= Duration::from_secs(1),
+        call.viewer.slowest_repair <= Duration::from_secs(1),
         "{:?} (seed {seed})",
-        viewer.slowest_repair
+        call.viewer.slowest_repair
     );
-    harness.assert_consistent();
-    (harness, publisher, viewer)
+    call.harness.assert_consistent();
+    call
 }
 
 #[test]
 fn random_loss_up_to_a_tenth_each_way_is_repaired_whole_within_a_second() {
     for seed in 1..=4 {
         for loss in [0.01, 0.05, 0.10] {
-            let (_, publisher, viewer) = assert_all_recovered(random(loss), random(loss), seed);
-            assert!(publisher.repairs > 0, "the engine asked the publisher");
-            assert!(viewer.repaired > 0, "the viewer asked the engine");
+            let call = assert_all_recovered(random(loss), random(loss), seed);
+            assert!(call.publisher.repairs > 0, "the engine asked the publisher");
+            assert!(call.viewer.repaired > 0, "the viewer asked the engine");
         }
     }
 }
@@ -115,7 +90,9 @@ fn duplicates_are_dropped_and_nothing_is_sent_twice() {
         duplicate: 0.2,
         ..path(Loss::None)
     };
-    let (harness, publisher, _) = assert_all_recovered(config, LinkConfig::default(), 30);
+    let Call {
+        harness, publisher, ..
+    } = assert_all_recovered(config, LinkConfig::default(), 30);
     let sent = u64::from(publisher.frame) * 3;
     assert_eq!(
         harness.engine.statistics().counters.rtp_packets_forwarded,
@@ -147,7 +124,7 @@ fn every_packet_in_is_forwarded_or_dropped_with_a_reason() {
     };
     for seed in 50..54 {
         // No doubles from the viewer: it sends RTCP alone, and replays of that count as drops too.
-        let (harness, ..) = assert_all_recovered(config, random(0.05), seed);
+        let Call { harness, .. } = assert_all_recovered(config, random(0.05), seed);
         let statistics = harness.engine.statistics();
         // One viewer: each packet in leads to at most one out.
         let dropped: u64 = drops(&harness).values().sum();

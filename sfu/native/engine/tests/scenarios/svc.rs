@@ -1,13 +1,9 @@
 //! Single-stream SVC (VP9, three spatial layers): who shows a small tile gets the lower layers, who shows a large one all, each
 //! at its own time, over lossy paths.
 
-mod common;
-
-use common::browser::{Got, Label, Viewer};
-use common::*;
+use crate::common::*;
 use engine::Command;
 use engine::media_config::CodecConfig;
-use netem::{LinkConfig, Loss};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wire::codec::Codec;
@@ -124,10 +120,8 @@ impl Publisher {
             timestamp,
             payload_type: if is_rtx { VP9_RTX } else { VP9 },
             marker,
-            mid: "cam",
-            rid: None,
-            level: None,
             payload,
+            ..Rtp::PICTURE
         };
         harness.send_rtp(self.client, &packet);
     }
@@ -224,13 +218,7 @@ fn media(viewer: &Viewer) -> impl Iterator<Item = &Got> {
 /// The oracle: no number is missing; each picture has all packets of its lowest layers and ends with the marker; a layer
 /// comes in only at a keyframe. Returns (picture, highest layer) of each.
 fn pictures(viewer: &Viewer, keyframes: &[u32]) -> Vec<(u32, u8)> {
-    let mut numbers = viewer.packets.keys();
-    let first = *numbers.next().expect("packets came");
-    assert!(
-        numbers
-            .copied()
-            .eq(first + 1..first + viewer.packets.len() as u64)
-    );
+    viewer.assert_gapless();
     let mut came: Vec<(u32, u8)> = Vec::new();
     let mut expected = (0, 0);
     let mut timestamp = None;
@@ -304,15 +292,9 @@ fn each_tile_takes_the_layers_it_needs() {
             viewers.push(Viewer::new(&harness, client, 0));
             harness.set_source(client, "v0", Some((sender, "cam")), 90);
         }
-        let link = LinkConfig {
-            loss: Loss::Random { probability },
-            delay_ns: 15_000_000,
-            jitter_ns: 2_000_000,
-            ..LinkConfig::default()
-        };
         play(&mut harness, &mut publisher, &mut viewers, 25);
         for client in 0..3 {
-            harness.set_links(client, link, link, seed);
+            harness.set_links(client, lossy(probability), lossy(probability), seed);
         }
 
         let changing = viewers[1].client;
