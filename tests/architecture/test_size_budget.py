@@ -28,7 +28,7 @@ CROWDED_FUNCTIONS: dict[str, int] = {
 
 
 def test_files_are_at_most_500_lines() -> None:
-    lengths = {relative(path): _length(path) for path in _product_files()}
+    lengths = {relative(path): _length(path) for path in _budgeted_files()}
     assert lengths
     _assert_within(lengths, MAX_FILE_LINES, LONG_FILES)
 
@@ -71,13 +71,14 @@ def _largest(measure: Callable[[Function], int]) -> dict[str, int]:
     return sizes
 
 
-def _product_files() -> list[Path]:
-    code = tracked(".py", ".pyi", ".rs", ".js", ".mjs", ".css")
-    return [path for path in code if not _is_test(path)]
+def _budgeted_files() -> list[Path]:
+    """Return the product's files, and the tests in Rust: those of other languages may be longer."""
+    code = tracked(".py", ".pyi", ".js", ".mjs", ".css")
+    return [path for path in code if not _is_test(path)] + tracked(".rs")
 
 
 def _python_files() -> list[Path]:
-    # Tests are apart in their size only as files; their functions are held to the same.
+    # Tests in Python are apart in their size only as files; their functions are held to the same.
     return tracked(".py")
 
 
