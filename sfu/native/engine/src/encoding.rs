@@ -1,5 +1,6 @@
 //! One encoding (simulcast layer) of a published track: its SSRCs, losses, cache and what is known of its picture.
 
+use crate::dependency_reader::DependencyReader;
 use crate::drop_reason::DropReason;
 use crate::ids::Kind;
 use crate::layer_selection::SpatialHeights;
@@ -11,9 +12,7 @@ use crate::receive_stream::{Arrival, ReceiveStream};
 use crate::time::Time;
 use std::time::Duration;
 use wire::codec::{self, Codec, PayloadInfo};
-use wire::dependency_descriptor::{
-    self, DecodeTargets, DependencyDescriptor, TargetsField, TemplateStructure,
-};
+use wire::dependency_descriptor::{DependencyDescriptor, TargetsField};
 use wire::extensions::Extensions;
 use wire::rtp::RtpHeader;
 
@@ -63,10 +62,7 @@ pub(crate) struct Encoding {
     pub(crate) retransmissions: Option<ReceiveStream>,
     pub(crate) nacks: NackGenerator,
     pub(crate) cache: PacketCache,
-    /// The newest dependency descriptor structure, and the packet that carried it.
-    structure: Option<(u64, TemplateStructure)>,
-    /// The newest packet that said which decode targets are active.
-    targets_known: u64,
+    dependencies: DependencyReader,
     pub(crate) size: Option<(u16, u16)>,
     /// Of a single-stream SVC encoding, as the newest keyframe tells; zeros otherwise.
     pub(crate) spatial_heights: SpatialHeights,
@@ -82,8 +78,7 @@ impl Encoding {
             retransmissions: None,
             nacks: NackGenerator::new(config.max_age),
             cache: PacketCache::new(config),
-            structure: None,
-            targets_known: 0,
+            dependencies: DependencyReader::default(),
             size: None,
             spatial_heights: SpatialHeights::default(),
             last_keyframe_at: None,
@@ -213,8 +208,7 @@ impl Encoding {
     fn forget_continuity(&mut self) {
         self.nacks.reset();
         self.cache.clear();
-        self.structure = None;
-        self.targets_known = 0;
+        self.dependencies.reset();
     }
 
     fn store(
@@ -237,14 +231,15 @@ impl Encoding {
         };
         meta.info = info;
         let bytes = packet.extensions.dependency_descriptor.unwrap_or_default();
-        let descriptor = self.read_descriptor(bytes, &mut meta);
+        let descriptor = self.dependencies.read(bytes, &mut meta);
         let filled_gap = self.note_arrival(now, packet, number, meta.info.starts_keyframe);
         self.cache.insert(now, meta, bytes, payload)?;
         if meta.info.starts_keyframe && meta.info.spatial_layer == 0 {
             self.note_spatial_layers(packet.codec, payload, descriptor.as_ref());
         }
-        if let Some(descriptor) = descriptor {
-            self.note_descriptor(number, descriptor);
+        if let Some(descriptor) = &descriptor {
+            let targets = &mut self.cache.decode_targets;
+            self.dependencies.keep(number, descriptor, targets);
         }
         self.note_picture(now, &meta.info);
         Ok(Stored {
@@ -266,53 +261,6 @@ impl Encoding {
         packet.codec_config.has_nack && self.nacks.handle_packet(now, number, starts_keyframe)
     }
 
-    /// The descriptor knows better than the payload header. A damaged one is a hint lost, no more.
-    fn read_descriptor(&self, bytes: &[u8], meta: &mut PacketMeta) -> Option<DependencyDescriptor> {
-        if bytes.is_empty() {
-            return None;
-        }
-        let known = self.structure.as_ref().map(|(_, structure)| structure);
-        let descriptor = dependency_descriptor::parse(bytes, known).ok()?;
-        let structure = descriptor.structure.as_ref().or(known)?;
-        let info = &mut meta.info;
-        info.starts_frame = descriptor.starts_frame;
-        info.ends_frame = descriptor.ends_frame;
-        info.temporal_layer = descriptor.temporal_layer;
-        info.spatial_layer = descriptor.spatial_layer;
-        info.is_switch_point = is_switch_point(&descriptor, structure);
-        info.starts_keyframe = descriptor.starts_frame && descriptor.structure.is_some();
-        if let Some(&size) = structure
-            .resolutions
-            .last()
-            .filter(|_| descriptor.structure.is_some())
-        {
-            info.resolution = Some(size);
-        }
-        meta.targets_field = descriptor.targets_field;
-        Some(descriptor)
-    }
-
-    /// A late packet must not bring an old structure back, nor old targets.
-    fn note_descriptor(&mut self, number: u64, descriptor: DependencyDescriptor) {
-        let is_newer = self
-            .structure
-            .as_ref()
-            .is_none_or(|(known, _)| *known < number);
-        if let Some(structure) = descriptor.structure.filter(|_| is_newer) {
-            self.cache.decode_targets = Some(DecodeTargets::new(&structure));
-            self.structure = Some((number, structure));
-            self.targets_known = number;
-        }
-        if let (Some(active), Some(targets)) = (
-            descriptor.active_decode_targets,
-            &mut self.cache.decode_targets,
-        ) && number >= self.targets_known
-        {
-            targets.active = active;
-            self.targets_known = number;
-        }
-    }
-
     /// What a keyframe's first packet tells of the layers in it.
     fn note_spatial_layers(
         &mut self,
@@ -320,8 +268,9 @@ impl Encoding {
         payload: &[u8],
         descriptor: Option<&DependencyDescriptor>,
     ) {
-        let structure = descriptor.and_then(|descriptor| descriptor.structure.as_ref());
-        let told = structure.map_or(&[][..], |structure| &structure.resolutions);
+        let told = descriptor.map_or(&[][..], |descriptor| {
+            self.dependencies.told_sizes(descriptor)
+        });
         let mut heights = SpatialHeights::default();
         let sizes = told.iter().copied();
         let told_by_payload = codec::spatial_layer_sizes(codec, payload);
@@ -348,17 +297,6 @@ impl Encoding {
             *seen = Some(now);
         }
     }
-}
-
-/// A frame is a switch point of its layer if a decode target that ends at this layer says "switch" (2).
-fn is_switch_point(descriptor: &DependencyDescriptor, structure: &TemplateStructure) -> bool {
-    let layer = (descriptor.spatial_layer, descriptor.temporal_layer);
-    layer.1 == 0
-        || structure
-            .decode_target_layers
-            .iter()
-            .zip(&descriptor.decode_target_indications)
-            .any(|(&target, &indication)| target == layer && indication == 2)
 }
 
 fn meta_of(now: Time, packet: &MediaPacket<'_>, extended_sequence_number: u64) -> PacketMeta {

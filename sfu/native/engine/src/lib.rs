@@ -8,6 +8,7 @@
 pub mod audio_selector;
 pub mod command;
 mod control;
+mod dependency_reader;
 pub mod drop_reason;
 mod encoding;
 pub mod engine;

@@ -1,14 +1,15 @@
 //! A publisher's stream over a bad link, and dependency descriptors as Chromium sends them, through a published track.
 
+use crate::common::{l3t3_descriptor, vp8};
 use engine::DropReason;
 use engine::ids::{Kind, TrackKey};
-use engine::media_config::{CodecConfig, PublishConfig};
+use engine::media_config::PublishConfig;
 use engine::published_track::{PublishedTrack, Received};
 use engine::ssrc_table::Binding;
 use engine::time::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use wire::codec::Codec;
+use wire::dependency_descriptor::DecodeTargets;
 use wire::extensions::{ExtensionIds, Extensions, Tag};
 use wire::rtp::{OutgoingHeader, RtpHeader};
 
@@ -16,31 +17,12 @@ const VP8_KEYFRAME: &[u8] = &[
     0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00, 0, 0, 0,
 ];
 const VP8_DELTA: &[u8] = &[0x10, 0x11, 0x02, 0x00, 1, 2, 3];
-/// Key frame of a Chrome VP9 L3T3 stream, as published in the tests of `LiveKit`'s server (`dependencydescriptor`,
-/// "hex bytes from traffic capture").
-const CHROME_L3T3: &[u8] = &[
-    0xc1, 0x01, 0x72, 0x80, 0x08, 0x14, 0x85, 0x21, 0x4e, 0xaf, 0xff, 0xaa, 0xaa, 0x86, 0x3c, 0xf0,
-    0x43, 0x0c, 0x10, 0xc3, 0x02, 0xaf, 0xc0, 0xaa, 0xa0, 0x06, 0x3c, 0x00, 0x43, 0x00, 0x10, 0xc0,
-    0x02, 0xa0, 0x00, 0xa8, 0x00, 0x06, 0x00, 0x00, 0x40, 0x00, 0x1d, 0x95, 0x49, 0x26, 0xe0, 0x82,
-    0xb0, 0x4a, 0x09, 0x41, 0xb8, 0x20, 0xac, 0x12, 0x82, 0x50, 0x31, 0x57, 0xf9, 0x74, 0x00, 0x0c,
-    0xa8, 0x64, 0x33, 0x0e, 0x22, 0x22, 0x22, 0xec, 0xa8, 0x65, 0x53, 0x04, 0x22, 0x42, 0x30, 0xec,
-    0xa8, 0x77, 0x53, 0x00, 0x77, 0x00, 0x42, 0x00, 0xef, 0x00, 0x86, 0x01, 0xdf, 0x01, 0x0d,
-];
 
 fn track() -> PublishedTrack {
-    let codec = CodecConfig {
-        payload_type: 96,
-        codec: Codec::Vp8,
-        clock_rate: 90_000,
-        rtx_payload_type: Some(97),
-        red_payload_type: None,
-        format_key: String::new(),
-        has_nack: true,
-    };
     let config = PublishConfig {
         mid: Tag::new(b"1").expect("a token"),
         kind: Kind::Video,
-        codecs: vec![codec],
+        codecs: vec![vp8()],
         rids: vec![],
         ssrcs: vec![],
         extensions: ExtensionIds::default(),
@@ -175,7 +157,7 @@ fn a_dependency_descriptor_tells_keyframe_layers_and_size_better_than_the_payloa
     let mut track = track();
     // (descriptor, starts a keyframe, spatial and temporal layer), as captured.
     let cases: [(&[u8], bool, (u8, u8)); 4] = [
-        (CHROME_L3T3, true, (0, 0)),
+        (l3t3_descriptor(), true, (0, 0)),
         (&[0x86, 0x01, 0x73, 0x40, 0xfc], false, (1, 0)),
         (&[0xc3, 0x01, 0x75, 0x40, 0xfc], false, (0, 2)),
         // Damaged: the payload speaks for itself.
@@ -205,6 +187,36 @@ fn a_dependency_descriptor_tells_keyframe_layers_and_size_better_than_the_payloa
         (state.width, state.height, state.max_temporal_layer),
         (480, 270, 2)
     );
+}
+
+#[test]
+fn neither_a_late_structure_nor_a_damaged_one_takes_the_place_of_the_newest() {
+    let mut track = track();
+    // One template, one decode target.
+    let other: &[u8] = &[0xc0, 0x01, 0x60, 0x80, 0x00, 0xe0];
+    let damaged = &l3t3_descriptor()[..60];
+    // (sequence number, descriptor, spatial and temporal layer)
+    for (number, bytes, layers) in [
+        (1, other, (0, 0)),
+        (9, l3t3_descriptor(), (0, 0)),
+        (5, other, (0, 0)),
+        (10, damaged, (0, 0)),
+        (11, &[0x88, 0x01, 0x76], (1, 2)),
+    ] {
+        let received =
+            deliver(&mut track, 0, (false, number), VP8_DELTA, &describe(bytes)).expect("stored");
+
+        let cache = track.cache(0).expect("one encoding");
+        let packet = cache
+            .get(received.extended_sequence_number)
+            .expect("stored");
+        let info = packet.meta.info;
+        let read = (info.spatial_layer, info.temporal_layer);
+        assert_eq!(read, layers, "packet {number}");
+        assert_eq!(info.starts_keyframe, bytes == other || number == 9);
+        let targets = packet.decode_targets.map(DecodeTargets::count);
+        assert_eq!(targets, Some(if number == 1 { 1 } else { 9 }));
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! at its own time, over lossy paths.
 
 use crate::common::*;
-use engine::Command;
 use engine::media_config::CodecConfig;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,38 +20,10 @@ fn vp9() -> CodecConfig {
     CodecConfig {
         payload_type: VP9,
         codec: Codec::Vp9,
-        clock_rate: 90_000,
         rtx_payload_type: Some(VP9_RTX),
-        red_payload_type: None,
         format_key: "profile=0".into(),
-        has_nack: true,
+        ..vp8()
     }
-}
-
-/// Join; then agree on VP9, for a camera or for one receive-only line.
-fn join(harness: &mut Harness, is_publisher: bool) -> usize {
-    let index = harness.join(vec![], 0);
-    let participant = harness.clients[index].id;
-    let mut published = Vec::new();
-    let mut subscribed = Vec::new();
-    if is_publisher {
-        let mut camera = camera(&[]);
-        camera.codecs = vec![vp9()];
-        published.push(camera);
-    } else {
-        subscribed = receive_lines(participant.0, 1);
-        for line in &mut subscribed {
-            if line.rtx_ssrc.is_some() {
-                line.codecs = vec![vp9()];
-            }
-        }
-    }
-    harness.command(Command::SetMedia {
-        participant,
-        published,
-        subscribed,
-    });
-    index
 }
 
 /// An L3 sender that repairs and refreshes when asked.
@@ -284,11 +255,11 @@ fn each_tile_takes_the_layers_it_needs() {
         (6, 0.08),
     ] {
         let mut harness = Harness::new();
-        let sender = join(&mut harness, true);
+        let sender = harness.join_in(&vp9(), true);
         let mut publisher = Publisher::new(sender);
         let mut viewers = Vec::new();
         for _ in 0..2 {
-            let client = join(&mut harness, false);
+            let client = harness.join_in(&vp9(), false);
             viewers.push(Viewer::new(&harness, client, 0));
             harness.set_source(client, "v0", Some((sender, "cam")), 90);
         }
@@ -331,8 +302,8 @@ fn each_tile_takes_the_layers_it_needs() {
 #[test]
 fn a_tile_larger_than_the_picture_asks_for_nothing_more() {
     let mut harness = Harness::new();
-    let sender = join(&mut harness, true);
-    let client = join(&mut harness, false);
+    let sender = harness.join_in(&vp9(), true);
+    let client = harness.join_in(&vp9(), false);
     let mut publisher = Publisher::new(sender);
     let mut viewers = [Viewer::new(&harness, client, 0)];
     harness.set_source(client, "v0", Some((sender, "cam")), 540);
@@ -353,8 +324,8 @@ fn a_tile_larger_than_the_picture_asks_for_nothing_more() {
 #[test]
 fn a_keyframe_repaired_too_late_to_raise_the_layers_is_asked_for_once_more() {
     let mut harness = Harness::new();
-    let sender = join(&mut harness, true);
-    let client = join(&mut harness, false);
+    let sender = harness.join_in(&vp9(), true);
+    let client = harness.join_in(&vp9(), false);
     let mut publisher = Publisher::new(sender);
     let mut viewers = [Viewer::new(&harness, client, 0)];
     harness.set_source(client, "v0", Some((sender, "cam")), 90);

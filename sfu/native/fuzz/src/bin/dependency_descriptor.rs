@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::dependency_descriptor::{parse, write_active_decode_targets};
+use wire::dependency_descriptor::{TemplateStructure, parse, write_active_decode_targets};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&length, descriptors)) = data.split_first() else {
@@ -10,16 +10,16 @@ fuzz_target!(|data: &[u8]| {
     };
     let middle = usize::from(length).min(descriptors.len());
     let (first, second) = descriptors.split_at(middle);
-    let structure = parse(first, None)
-        .ok()
-        .and_then(|descriptor| descriptor.structure);
-    if let Ok(descriptor) = parse(second, structure.as_ref()) {
-        assert!(descriptor.decode_target_indications.len() <= 32);
-        assert!(descriptor.structure.is_some() || structure.is_some());
+    let (mut first_carried, mut second_carried) = Default::default();
+    let known = parse(first, None, &mut first_carried)
+        .is_ok_and(|descriptor| descriptor.carries_structure)
+        .then_some(&first_carried);
+    if let Ok(descriptor) = parse(second, known, &mut second_carried) {
+        assert!(descriptor.carries_structure || known.is_some());
         let mut out = [0; 512];
         let field = descriptor.targets_field;
         if let Some(length) = write_active_decode_targets(second, field, 1, &mut out) {
-            let rewritten = parse(&out[..length], structure.as_ref());
+            let rewritten = parse(&out[..length], known, &mut TemplateStructure::default());
             assert_eq!(rewritten.map(|after| after.active_decode_targets), Ok(Some(1)));
         }
     }

@@ -7,6 +7,7 @@ mod tests;
 
 use crate::ParseError;
 use crate::codec::bit_reader::BitReader;
+use arrayvec::ArrayVec;
 
 pub use decode_targets::{
     DecodeTargets, MAX_DECODE_TARGETS, TargetsField, write_active_decode_targets,
@@ -14,29 +15,39 @@ pub use decode_targets::{
 
 /// LIMIT: frames one frame refers to. AV1 has 7 references and libwebrtc keeps 5 inline; a longer list is refused.
 pub const MAX_FRAME_DIFFS: usize = 8;
+/// LIMIT: one chain for each decode target at the most.
+pub const MAX_CHAINS: usize = MAX_DECODE_TARGETS;
+/// LIMIT: template ids are 6 bits.
+pub const MAX_TEMPLATES: usize = 64;
 /// LIMIT: spatial layers, as AV1 has (0-3).
 pub const MAX_SPATIAL_LAYERS: u8 = 4;
 /// LIMIT: temporal layers, as AV1 has (0-7).
 pub const MAX_TEMPORAL_LAYERS: u8 = 8;
 
-/// The part of a structure that later descriptors refer to. Kept per SSRC by the caller.
+/// One per decode target: 0 not present, 1 discardable, 2 switch, 3 required.
+pub type Indications = ArrayVec<u8, MAX_DECODE_TARGETS>;
+/// Frame number differences, each 1–4096.
+pub type FrameDiffs = ArrayVec<u16, MAX_FRAME_DIFFS>;
+/// One per chain.
+pub type ChainDiffs = ArrayVec<u8, MAX_CHAINS>;
+
+/// The part of a structure that later descriptors refer to, 6 KB. Kept per SSRC by the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TemplateStructure {
     /// Template id offset of the first template.
     pub template_id_offset: u8,
-    /// Per template: spatial layer, temporal layer, and one decode-target indication per target
-    /// (0 not present, 1 discardable, 2 switch, 3 required).
-    pub templates: Vec<Template>,
+    /// By id, from the offset on.
+    pub templates: ArrayVec<Template, MAX_TEMPLATES>,
     /// Number of decode targets, 1–32.
     pub decode_target_count: u8,
     /// For each decode target the highest (spatial, temporal) layer it needs.
-    pub decode_target_layers: Vec<(u8, u8)>,
+    pub decode_target_layers: ArrayVec<(u8, u8), MAX_DECODE_TARGETS>,
     /// Number of chains, 0–32.
     pub chain_count: u8,
     /// For each decode target the chain protecting it (empty without chains).
-    pub decode_target_protected_by: Vec<u8>,
+    pub decode_target_protected_by: ArrayVec<u8, MAX_DECODE_TARGETS>,
     /// Width and height per spatial layer, if sent.
-    pub resolutions: Vec<(u16, u16)>,
+    pub resolutions: ArrayVec<(u16, u16), { MAX_SPATIAL_LAYERS as usize }>,
 }
 
 /// One template.
@@ -47,11 +58,11 @@ pub struct Template {
     /// Temporal layer, 0–7.
     pub temporal_layer: u8,
     /// One per decode target.
-    pub decode_target_indications: Vec<u8>,
-    /// Frame number differences, each 1–4096 at most 8.
-    pub frame_diffs: Vec<u16>,
-    /// Per chain distance.
-    pub chain_diffs: Vec<u8>,
+    pub decode_target_indications: Indications,
+    /// Differences to the frame numbers of the frames needed, each 1–16.
+    pub frame_diffs: FrameDiffs,
+    /// Per chain the difference to its previous frame.
+    pub chain_diffs: ChainDiffs,
 }
 
 /// One packet's descriptor, resolved against the structure.
@@ -68,26 +79,28 @@ pub struct DependencyDescriptor {
     /// Temporal layer.
     pub temporal_layer: u8,
     /// One per decode target (custom ones if the packet carries them).
-    pub decode_target_indications: Vec<u8>,
+    pub decode_target_indications: Indications,
     /// Differences to the frame numbers of the frames this one needs.
-    pub frame_diffs: Vec<u16>,
+    pub frame_diffs: FrameDiffs,
     /// Per chain the difference to its previous frame, 0 if this frame starts the chain anew.
-    pub chain_diffs: Vec<u8>,
-    /// New structure carried by this packet (a keyframe).
-    pub structure: Option<TemplateStructure>,
+    pub chain_diffs: ChainDiffs,
+    /// The packet brings a structure of its own (a keyframe).
+    pub carries_structure: bool,
     /// Active decode targets bitmask (bit 0 is target 0), if sent; all of them when a structure is sent without it.
     pub active_decode_targets: Option<u32>,
     /// Where that bitmask is, or would be.
     pub targets_field: TargetsField,
 }
 
-/// Parse `bytes`; `structure` is the last one seen on this SSRC (needed unless the packet carries its own).
+/// Parse `bytes`, without allocating. `known` is the last structure seen on this SSRC, needed unless the packet carries its own,
+/// which is read into `carried`.
 ///
 /// # Errors
-/// `ParseError` on truncation, an unknown template id, or counts over the limits above.
+/// `ParseError` on truncation, an unknown template id, or counts over the limits above; `carried` may then hold anything.
 pub fn parse(
     bytes: &[u8],
-    structure: Option<&TemplateStructure>,
+    known: Option<&TemplateStructure>,
+    carried: &mut TemplateStructure,
 ) -> Result<DependencyDescriptor, ParseError> {
     let mut reader = Reader::new(bytes);
     let mut descriptor = DependencyDescriptor {
@@ -100,39 +113,31 @@ pub fn parse(
     let mut custom = CustomFields::default();
     descriptor.targets_field.bit_offset = EXTENDED_FLAGS_END;
     if bytes.len() > MANDATORY_BYTES {
-        let has_structure = reader.flag()?;
+        descriptor.carries_structure = reader.flag()?;
         let has_active_targets = reader.flag()?;
         custom = CustomFields {
             has_indications: reader.flag()?,
             has_frame_diffs: reader.flag()?,
             has_chain_diffs: reader.flag()?,
         };
-        if has_structure {
-            let carried = structure::read(&mut reader)?;
+        if descriptor.carries_structure {
+            structure::read(&mut reader, carried)?;
             descriptor.active_decode_targets = Some(all_targets(carried.decode_target_count));
-            descriptor.structure = Some(carried);
         }
         descriptor.targets_field.bit_offset = reader.0.position() as u16;
         descriptor.targets_field.is_present = has_active_targets;
-        if has_active_targets {
-            let count = descriptor
-                .structure
-                .as_ref()
-                .or(structure)
-                .ok_or(ParseError::BadValue(NAME))?
-                .decode_target_count;
-            descriptor.active_decode_targets = Some(reader.bits(count.into())?);
-        }
     }
-    // Taken out while its templates are read, to fill the other fields.
-    let carried = descriptor.structure.take();
-    let structure = carried
-        .as_ref()
-        .or(structure)
-        .ok_or(ParseError::BadValue(NAME))?;
+    let structure = if descriptor.carries_structure {
+        carried
+    } else {
+        known.ok_or(ParseError::BadValue(NAME))?
+    };
+    if descriptor.targets_field.is_present {
+        let mask = reader.bits(structure.decode_target_count.into())?;
+        descriptor.active_decode_targets = Some(mask);
+    }
     descriptor.targets_field.target_count = structure.decode_target_count;
     resolve(&mut reader, template_id, custom, structure, &mut descriptor)?;
-    descriptor.structure = carried;
     Ok(descriptor)
 }
 
@@ -141,8 +146,6 @@ const NAME: &str = "dependency descriptor";
 const MANDATORY_BYTES: usize = 3;
 /// Bits of those and of the five flags that the extended fields begin with.
 const EXTENDED_FLAGS_END: u16 = 29;
-/// Template ids are 6 bits.
-const TEMPLATE_IDS: u8 = 64;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct CustomFields {
@@ -159,10 +162,11 @@ fn resolve(
     structure: &TemplateStructure,
     descriptor: &mut DependencyDescriptor,
 ) -> Result<(), ParseError> {
-    let index = (template_id + TEMPLATE_IDS - structure.template_id_offset) % TEMPLATE_IDS;
+    // Ids begin anew after 63; 64 divides the 256 that the subtraction wraps at.
+    let index = usize::from(template_id.wrapping_sub(structure.template_id_offset)) % MAX_TEMPLATES;
     let template = structure
         .templates
-        .get(usize::from(index))
+        .get(index)
         .ok_or(ParseError::BadValue(NAME))?;
     descriptor.spatial_layer = template.spatial_layer;
     descriptor.temporal_layer = template.temporal_layer;
@@ -187,14 +191,14 @@ fn resolve(
 }
 
 /// `frame_fdiffs`: a 2-bit size in nibbles before each, 0 ends.
-fn read_frame_diffs(reader: &mut Reader) -> Result<Vec<u16>, ParseError> {
-    let mut diffs = Vec::new();
+fn read_frame_diffs(reader: &mut Reader) -> Result<FrameDiffs, ParseError> {
+    let mut diffs = FrameDiffs::new();
     loop {
         let nibbles = reader.bits(2)?;
         if nibbles == 0 {
             return Ok(diffs);
         }
-        if diffs.len() >= MAX_FRAME_DIFFS {
+        if diffs.is_full() {
             return Err(ParseError::TooMany(NAME));
         }
         diffs.push(reader.bits(4 * nibbles)? as u16 + 1);
@@ -233,7 +237,7 @@ impl<'a> Reader<'a> {
         Ok((value << 1) - short_values + self.bits(1)?)
     }
 
-    fn indications(&mut self, count: u8) -> Result<Vec<u8>, ParseError> {
+    fn indications(&mut self, count: u8) -> Result<Indications, ParseError> {
         (0..count).map(|_| Ok(self.bits(2)? as u8)).collect()
     }
 }

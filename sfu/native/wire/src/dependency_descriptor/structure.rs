@@ -1,33 +1,35 @@
 //! `template_dependency_structure` of the dependency descriptor (AOM RTP spec, appendix A.8.3).
 
 use super::{
-    MAX_FRAME_DIFFS, MAX_SPATIAL_LAYERS, MAX_TEMPORAL_LAYERS, NAME, Reader, TEMPLATE_IDS, Template,
-    TemplateStructure,
+    FrameDiffs, MAX_DECODE_TARGETS, MAX_SPATIAL_LAYERS, MAX_TEMPLATES, MAX_TEMPORAL_LAYERS, NAME,
+    Reader, Template, TemplateStructure,
 };
 use crate::ParseError;
+use arrayvec::ArrayVec;
+use std::iter::repeat_n;
 
 /// Values of `next_layer_idc`.
 const NEXT_TEMPORAL_LAYER: u32 = 1;
 const NEXT_SPATIAL_LAYER: u32 = 2;
 const NO_MORE_TEMPLATES: u32 = 3;
 
-pub(super) fn read(reader: &mut Reader) -> Result<TemplateStructure, ParseError> {
-    let template_id_offset = reader.bits(6)? as u8;
-    let decode_target_count = reader.bits(5)? as u8 + 1;
-    let mut structure = TemplateStructure {
-        template_id_offset,
-        templates: read_layers(reader)?,
-        decode_target_count,
-        ..TemplateStructure::default()
-    };
+/// Read one into the place of another, which is gone even if this one turns out to be damaged.
+pub(super) fn read(
+    reader: &mut Reader,
+    structure: &mut TemplateStructure,
+) -> Result<(), ParseError> {
+    *structure = TemplateStructure::default();
+    structure.template_id_offset = reader.bits(6)? as u8;
+    structure.decode_target_count = reader.bits(5)? as u8 + 1;
+    read_layers(reader, &mut structure.templates)?;
     for template in &mut structure.templates {
-        template.decode_target_indications = reader.indications(decode_target_count)?;
+        template.decode_target_indications = reader.indications(structure.decode_target_count)?;
     }
     for template in &mut structure.templates {
         template.frame_diffs = read_frame_diffs(reader)?;
     }
-    read_chains(reader, &mut structure)?;
-    structure.decode_target_layers = decode_target_layers(&structure);
+    read_chains(reader, structure)?;
+    structure.decode_target_layers = decode_target_layers(structure);
     if reader.flag()? {
         let spatial_layers = structure
             .templates
@@ -38,15 +40,17 @@ pub(super) fn read(reader: &mut Reader) -> Result<TemplateStructure, ParseError>
             structure.resolutions.push(size);
         }
     }
-    Ok(structure)
+    Ok(())
 }
 
 /// `template_layers`: layers never go down in order, so the last template has the highest spatial layer.
-fn read_layers(reader: &mut Reader) -> Result<Vec<Template>, ParseError> {
-    let mut templates = Vec::new();
+fn read_layers(
+    reader: &mut Reader,
+    templates: &mut ArrayVec<Template, MAX_TEMPLATES>,
+) -> Result<(), ParseError> {
     let (mut spatial_layer, mut temporal_layer) = (0, 0);
     loop {
-        if templates.len() >= usize::from(TEMPLATE_IDS)
+        if templates.is_full()
             || spatial_layer >= MAX_SPATIAL_LAYERS
             || temporal_layer >= MAX_TEMPORAL_LAYERS
         {
@@ -63,17 +67,17 @@ fn read_layers(reader: &mut Reader) -> Result<Vec<Template>, ParseError> {
                 temporal_layer = 0;
                 spatial_layer += 1;
             }
-            NO_MORE_TEMPLATES => return Ok(templates),
+            NO_MORE_TEMPLATES => return Ok(()),
             _ => {}
         }
     }
 }
 
 /// `template_fdiffs` of one template: each 1-16, preceded by a flag.
-fn read_frame_diffs(reader: &mut Reader) -> Result<Vec<u16>, ParseError> {
-    let mut diffs = Vec::new();
+fn read_frame_diffs(reader: &mut Reader) -> Result<FrameDiffs, ParseError> {
+    let mut diffs = FrameDiffs::new();
     while reader.flag()? {
-        if diffs.len() >= MAX_FRAME_DIFFS {
+        if diffs.is_full() {
             return Err(ParseError::TooMany(NAME));
         }
         diffs.push(reader.bits(4)? as u16 + 1);
@@ -100,8 +104,9 @@ fn read_chains(reader: &mut Reader, structure: &mut TemplateStructure) -> Result
 }
 
 /// For each decode target the highest layers among the templates present in it.
-fn decode_target_layers(structure: &TemplateStructure) -> Vec<(u8, u8)> {
-    let mut layers = vec![(0, 0); usize::from(structure.decode_target_count)];
+fn decode_target_layers(structure: &TemplateStructure) -> ArrayVec<(u8, u8), MAX_DECODE_TARGETS> {
+    let count = structure.decode_target_count.into();
+    let mut layers: ArrayVec<_, _> = repeat_n((0, 0), count).collect();
     for template in &structure.templates {
         for (layer, &indication) in layers.iter_mut().zip(&template.decode_target_indications) {
             if indication != 0 {

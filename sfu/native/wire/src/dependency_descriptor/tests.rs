@@ -17,16 +17,25 @@ const CHROME_L3T3: &[u8] = &[
     0xa8, 0x77, 0x53, 0x00, 0x77, 0x00, 0x42, 0x00, 0xef, 0x00, 0x86, 0x01, 0xdf, 0x01, 0x0d,
 ];
 
+/// Parse, with the structure that comes with it, if one does.
+fn read(
+    bytes: &[u8],
+    known: Option<&TemplateStructure>,
+) -> Result<(DependencyDescriptor, Option<TemplateStructure>), ParseError> {
+    let mut carried = TemplateStructure::default();
+    let descriptor = parse(bytes, known, &mut carried)?;
+    let carried = Some(carried).filter(|_| descriptor.carries_structure);
+    Ok((descriptor, carried))
+}
+
 fn chrome_structure() -> TemplateStructure {
-    parse(CHROME_L3T3, None)
-        .expect("a captured descriptor")
-        .structure
-        .expect("carries a structure")
+    let (_, structure) = read(CHROME_L3T3, None).expect("a captured descriptor");
+    structure.expect("carries a structure")
 }
 
 #[test]
 fn captured_key_frame_describes_three_by_three_layers() {
-    let descriptor = parse(CHROME_L3T3, None).expect("a captured descriptor");
+    let (descriptor, structure) = read(CHROME_L3T3, None).expect("a captured descriptor");
 
     assert!(descriptor.starts_frame && descriptor.ends_frame);
     assert_eq!(descriptor.frame_number, 0x0172);
@@ -39,11 +48,11 @@ fn captured_key_frame_describes_three_by_three_layers() {
         descriptor.frame_diffs.is_empty(),
         "a key frame needs nothing"
     );
-    assert_eq!(descriptor.chain_diffs, [0, 0, 0]);
-    let structure = descriptor.structure.expect("carries a structure");
+    assert_eq!(descriptor.chain_diffs[..], [0, 0, 0]);
+    let structure = structure.expect("carries a structure");
     assert_eq!(structure.decode_target_count, 9);
     assert_eq!(
-        structure.decode_target_layers,
+        structure.decode_target_layers[..],
         [
             (0, 0),
             (0, 1),
@@ -58,10 +67,13 @@ fn captured_key_frame_describes_three_by_three_layers() {
     );
     assert_eq!(structure.chain_count, 3);
     assert_eq!(
-        structure.decode_target_protected_by,
+        structure.decode_target_protected_by[..],
         [0, 0, 0, 1, 1, 1, 2, 2, 2]
     );
-    assert_eq!(structure.resolutions, [(120, 67), (240, 135), (480, 270)]);
+    assert_eq!(
+        structure.resolutions[..],
+        [(120, 67), (240, 135), (480, 270)]
+    );
 }
 
 #[test]
@@ -112,7 +124,7 @@ fn captured_frames_resolve_against_the_structure() {
         (&[0x8b, 0x01, 0x74], true, false, 0x174, (2, 0), None),
         (&[0x0b, 0x01, 0x74], false, false, 0x174, (2, 0), None),
     ] {
-        let descriptor = parse(bytes, Some(&structure)).expect("a captured descriptor");
+        let (descriptor, carried) = read(bytes, Some(&structure)).expect("a captured descriptor");
 
         assert_eq!(descriptor.starts_frame, starts, "{bytes:x?}");
         assert_eq!(descriptor.ends_frame, ends, "{bytes:x?}");
@@ -120,14 +132,14 @@ fn captured_frames_resolve_against_the_structure() {
         let read = (descriptor.spatial_layer, descriptor.temporal_layer);
         assert_eq!(read, layers, "{bytes:x?}");
         assert_eq!(descriptor.active_decode_targets, active, "{bytes:x?}");
-        assert!(descriptor.structure.is_none());
+        assert_eq!(carried, None);
     }
 }
 
 #[test]
 fn truncated_descriptors_are_refused() {
     for length in 0..CHROME_L3T3.len() {
-        assert!(parse(&CHROME_L3T3[..length], None).is_err(), "{length}");
+        assert!(read(&CHROME_L3T3[..length], None).is_err(), "{length}");
     }
 }
 
@@ -136,11 +148,11 @@ fn descriptors_without_their_structure_are_refused() {
     let structure = chrome_structure();
 
     assert_eq!(
-        parse(&[0x86, 0x01, 0x73], None),
+        read(&[0x86, 0x01, 0x73], None),
         Err(ParseError::BadValue(NAME))
     );
     assert_eq!(
-        parse(&[0x86, 0x01, 0x73, 0x40, 0xfc], None),
+        read(&[0x86, 0x01, 0x73, 0x40, 0xfc], None),
         Err(ParseError::BadValue(NAME))
     );
     // Templates are 1 to 15 here: ids before and after are unknown.
@@ -151,7 +163,7 @@ fn descriptors_without_their_structure_are_refused() {
         (last + 1, false),
         (structure.template_id_offset.wrapping_sub(1) & 63, false),
     ] {
-        let result = parse(&[0xc0 | template_id, 0, 0], Some(&structure));
+        let result = read(&[0xc0 | template_id, 0, 0], Some(&structure));
         assert_eq!(result.is_ok(), is_known, "{template_id}");
     }
 }
@@ -178,7 +190,7 @@ fn counts_over_the_limits_are_refused() {
         // Zeros: indications, no differences, no chains, no resolutions.
         let bytes = [writer.finish(), vec![0; 64]].concat();
 
-        let result = parse(&bytes, None);
+        let result = read(&bytes, None);
 
         let expected = if is_accepted {
             Ok(())
@@ -198,9 +210,9 @@ fn counts_over_the_limits_are_refused() {
         }
         writer.put(0, 2);
 
-        let result = parse(&writer.finish(), Some(&structure));
+        let result = read(&writer.finish(), Some(&structure));
 
-        let diffs = result.map(|descriptor| descriptor.frame_diffs);
+        let diffs = result.map(|(descriptor, _)| descriptor.frame_diffs.to_vec());
         let expected = if is_accepted {
             Ok(vec![4096; count])
         } else {
@@ -304,7 +316,7 @@ fn write(
     writer.put(template_id.into(), 6);
     writer.put(descriptor.frame_number.into(), 16);
     for flag in [
-        descriptor.structure.is_some(),
+        descriptor.carries_structure,
         sent.active_targets,
         sent.indications,
         sent.frame_diffs,
@@ -312,8 +324,8 @@ fn write(
     ] {
         writer.put(flag.into(), 1);
     }
-    if let Some(carried) = &descriptor.structure {
-        write_structure(&mut writer, carried);
+    if descriptor.carries_structure {
+        write_structure(&mut writer, structure);
     }
     if sent.active_targets {
         let mask = descriptor.active_decode_targets.expect("to be sent");
@@ -338,6 +350,10 @@ fn write(
         }
     }
     writer.finish()
+}
+
+fn bounded<T, const N: usize>(items: Vec<T>) -> ArrayVec<T, N> {
+    items.into_iter().collect()
 }
 
 fn any_structure() -> impl Strategy<Value = TemplateStructure> {
@@ -378,12 +394,12 @@ fn any_structure() -> impl Strategy<Value = TemplateStructure> {
                     Template {
                         spatial_layer,
                         temporal_layer,
-                        decode_target_indications,
-                        frame_diffs,
-                        chain_diffs,
+                        decode_target_indications: bounded(decode_target_indications),
+                        frame_diffs: bounded(frame_diffs),
+                        chain_diffs: bounded(chain_diffs),
                     }
                 };
-                let templates: Vec<Template> = layers.iter().zip(templates).map(build).collect();
+                let templates: ArrayVec<_, _> = layers.iter().zip(templates).map(build).collect();
                 let highest = |target: usize, layer: fn(&Template) -> u8| {
                     let present = templates
                         .iter()
@@ -402,8 +418,8 @@ fn any_structure() -> impl Strategy<Value = TemplateStructure> {
                         })
                         .collect(),
                     chain_count: chains,
-                    decode_target_protected_by: protected,
-                    resolutions: sizes.unwrap_or_default(),
+                    decode_target_protected_by: bounded(protected),
+                    resolutions: bounded(sizes.unwrap_or_default()),
                     templates,
                 }
             },
@@ -431,14 +447,14 @@ prop_compose! {
             frame_number,
             spatial_layer: source.spatial_layer,
             temporal_layer: source.temporal_layer,
-            decode_target_indications: if own_indications { indications } else { source.decode_target_indications },
-            frame_diffs: if own_frame_diffs { frame_diffs } else { source.frame_diffs },
-            chain_diffs: if own_chain_diffs { chain_diffs } else { source.chain_diffs },
-            structure: carries.then(|| structure.clone()),
+            decode_target_indications: if own_indications { bounded(indications) } else { source.decode_target_indications },
+            frame_diffs: if own_frame_diffs { bounded(frame_diffs) } else { source.frame_diffs },
+            chain_diffs: if own_chain_diffs { bounded(chain_diffs) } else { source.chain_diffs },
+            carries_structure: carries,
             active_decode_targets: if active_targets { Some(mask & all) } else { carries.then_some(all) },
             targets_field: TargetsField::default(),
         };
-        let template_id = (structure.template_id_offset + template as u8) % TEMPLATE_IDS;
+        let template_id = (structure.template_id_offset + template as u8) % MAX_TEMPLATES as u8;
         (structure, template_id, sent, descriptor)
     }
 }
@@ -449,12 +465,13 @@ proptest! {
         let bytes = write(&descriptor, template_id, &structure, sent);
         // A packet's own structure replaces the known one.
         let foreign = chrome_structure();
-        let known = if descriptor.structure.is_some() { &foreign } else { &structure };
+        let known = if descriptor.carries_structure { &foreign } else { &structure };
 
-        let parsed = parse(&bytes, Some(known)).expect("as written");
+        let (parsed, carried) = read(&bytes, Some(known)).expect("as written");
         // Where the mask is, is of the bytes; rewriting it tests that.
         let expected = DependencyDescriptor { targets_field: parsed.targets_field, ..descriptor };
         prop_assert_eq!(parsed, expected);
+        prop_assert!(carried.is_none_or(|carried| carried == structure));
     }
 
     #[test]
@@ -464,12 +481,11 @@ proptest! {
         flip in 0..CHROME_L3T3.len(),
         value: u8,
     ) {
-        let _ = parse(&bytes, None);
-        let _ = parse(&bytes, Some(&structure));
+        let _ = read(&bytes, None);
+        let _ = read(&bytes, Some(&structure));
         let mut damaged = CHROME_L3T3.to_vec();
         damaged[flip] = value;
-        if let Ok(descriptor) = parse(&damaged, Some(&structure)) {
-            prop_assert!(descriptor.decode_target_indications.len() <= 32);
+        if let Ok((descriptor, _)) = read(&damaged, Some(&structure)) {
             prop_assert!(descriptor.spatial_layer < MAX_SPATIAL_LAYERS);
         }
     }

@@ -7,7 +7,7 @@ use crate::send_stream::{SendStream, Wanted};
 use crate::time::Time;
 use std::time::Duration;
 use wire::codec::{Codec, PayloadInfo};
-use wire::dependency_descriptor::{DecodeTargets, TemplateStructure, parse};
+use wire::dependency_descriptor::{DecodeTargets, DependencyDescriptor, TemplateStructure, parse};
 
 /// Keyframe of a Chrome L3T3 stream, after a byte with its length.
 const CAPTURE: &[u8] =
@@ -24,8 +24,14 @@ fn keyframe_descriptor() -> Vec<u8> {
 }
 
 fn structure() -> TemplateStructure {
-    let descriptor = parse(&keyframe_descriptor(), None).expect("captured");
-    descriptor.structure.expect("a keyframe's")
+    let mut structure = TemplateStructure::default();
+    parse(&keyframe_descriptor(), None, &mut structure).expect("captured");
+    structure
+}
+
+/// Of a descriptor that carries no structure, or the same.
+fn read(bytes: &[u8]) -> DependencyDescriptor {
+    parse(bytes, Some(&structure()), &mut TemplateStructure::default()).expect("whole")
 }
 
 /// An L3T3 sender: pictures of three layer frames, one packet each.
@@ -80,15 +86,12 @@ impl Svc {
             descriptor = vec![0xc0 | template, 0, 0];
         }
         descriptor[1..3].copy_from_slice(&self.frame.to_be_bytes());
-        let field = parse(&descriptor, Some(&self.structure))
-            .expect("known")
-            .targets_field;
         let payload = vec![0x10, spatial_layer];
         let is_last = spatial_layer == 2;
         let mut stored = self
             .source
             .store_described(0, Codec::Av1, payload, is_last, info);
-        stored.meta.targets_field = field;
+        stored.meta.targets_field = read(&descriptor).targets_field;
         stored.descriptor = descriptor;
         stored.decode_targets = Some(self.targets);
         stored
@@ -132,11 +135,10 @@ impl Watched {
                 .stream
                 .handle_packet(Time::ZERO, from, packet.borrow(), &mut self.sink);
         }
-        let structure = structure();
         let came = self.sink.received[before..].iter();
         came.map(|packet| {
             let bytes = packet.descriptor.as_ref().expect("a descriptor");
-            let read = parse(bytes, Some(&structure)).expect("whole");
+            let read = read(bytes);
             assert_eq!(read.temporal_layer, temporal_layer);
             (
                 read.spatial_layer,

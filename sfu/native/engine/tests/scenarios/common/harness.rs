@@ -1,8 +1,8 @@
 //! Who is in the room and what the control plane told the engine of them, in virtual time.
 
-use super::{Client, receive_lines, tag};
-use engine::ids::{ParticipantId, RoomId};
-use engine::media_config::PublishConfig;
+use super::{Client, camera, receive_lines, tag};
+use engine::ids::{Kind, ParticipantId, RoomId};
+use engine::media_config::{CodecConfig, PublishConfig};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path, Time};
 use netem::Link;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -73,6 +73,31 @@ impl Harness {
     pub(crate) fn join(&mut self, published: Vec<PublishConfig>, video_lines: usize) -> usize {
         let index = self.add(published, video_lines);
         self.check(index);
+        index
+    }
+
+    /// Join with a camera, or to watch one on v0, in another codec than VP8.
+    pub(crate) fn join_in(&mut self, codec: &CodecConfig, is_publisher: bool) -> usize {
+        let index = self.join(vec![], 0);
+        let participant = self.clients[index].id;
+        let (mut published, mut subscribed) = (Vec::new(), Vec::new());
+        if is_publisher {
+            published.push(camera(&[]));
+            published[0].codecs = vec![codec.clone()];
+        } else {
+            subscribed = receive_lines(participant.0, 1);
+            for line in subscribed
+                .iter_mut()
+                .filter(|line| line.kind == Kind::Video)
+            {
+                line.codecs = vec![codec.clone()];
+            }
+        }
+        self.command(Command::SetMedia {
+            participant,
+            published,
+            subscribed,
+        });
         index
     }
 

@@ -84,6 +84,17 @@ pub(crate) fn heights(rids: &[&str]) -> &'static [u16] {
     }
 }
 
+/// Descriptor of a keyframe of Chrome's in VP9 L3T3, as published in the tests of `LiveKit`'s server
+/// (`dependencydescriptor`, "hex bytes from traffic capture"). It brings 15 templates, with ids from 0 on.
+pub(crate) fn l3t3_descriptor() -> &'static [u8] {
+    let (&length, descriptors) = L3T3_DESCRIPTORS.split_first().expect("not empty");
+    &descriptors[..usize::from(length)]
+}
+
+/// After a byte with the length of the first.
+const L3T3_DESCRIPTORS: &[u8] =
+    include_bytes!("../../../../fuzz/corpus/dependency_descriptor/l3t3_then_delta");
+
 /// Three audio m-lines a0–a2 and `video` video m-lines v0….
 pub(crate) fn receive_lines(participant: u64, video: usize) -> Vec<SubscribeConfig> {
     let line = |mid: String, kind, ssrc: u32, codec: CodecConfig| SubscribeConfig {

@@ -15,6 +15,8 @@ pub(crate) struct Rtp<'a> {
     pub mid: &'a str,
     pub rid: Option<&'a str>,
     pub level: Option<AudioLevel>,
+    /// Dependency descriptor; empty without one.
+    pub descriptor: &'a [u8],
     pub payload: &'a [u8],
 }
 
@@ -29,6 +31,7 @@ impl Rtp<'static> {
         mid: "cam",
         rid: None,
         level: None,
+        descriptor: &[],
         payload: &[],
     };
     /// Of a microphone.
@@ -51,7 +54,7 @@ impl Rtp<'_> {
             ssrc: self.ssrc,
         };
         header.write(&mut out, true, false);
-        let mut writer = ExtensionWriter::new(&mut out, false);
+        let mut writer = ExtensionWriter::new(&mut out, !self.descriptor.is_empty());
         writer.push(1, self.mid.as_bytes());
         if let Some(rid) = self.rid {
             let id = if self.payload_type == VP8_RTX { 3 } else { 2 };
@@ -61,6 +64,9 @@ impl Rtp<'_> {
         *transport_sequence_number = transport_sequence_number.wrapping_add(1);
         if let Some(level) = self.level {
             writer.push(6, &[u8::from(level.is_voice) << 7 | level.minus_dbov]);
+        }
+        if !self.descriptor.is_empty() {
+            writer.push(9, self.descriptor);
         }
         writer.finish();
         out.extend_from_slice(self.payload);

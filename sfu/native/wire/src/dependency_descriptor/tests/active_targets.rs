@@ -3,7 +3,8 @@
 use super::*;
 
 fn rewrite(bytes: &[u8], known: Option<&TemplateStructure>, mask: u32) -> Vec<u8> {
-    let field = parse(bytes, known).expect("a descriptor").targets_field;
+    let (descriptor, _) = read(bytes, known).expect("a descriptor");
+    let field = descriptor.targets_field;
     let mut out = vec![0xff; bytes.len() + 5];
     let length = write_active_decode_targets(bytes, field, mask, &mut out).expect("fits");
     out[..length].to_vec()
@@ -46,16 +47,15 @@ fn the_mask_of_a_captured_descriptor_is_what_chrome_itself_would_write() {
     );
     // One that brings the structure has the mask after it.
     let rewritten = rewrite(CHROME_L3T3, None, 0x07);
-    let parsed = parse(&rewritten, None).expect("still whole");
+    let (parsed, carried) = read(&rewritten, None).expect("still whole");
     assert_eq!(parsed.active_decode_targets, Some(0x07));
-    assert_eq!(parsed.structure, Some(structure));
+    assert_eq!(carried, Some(structure));
 }
 
 #[test]
 fn a_field_of_another_descriptor_is_refused() {
-    let field = parse(CHROME_L3T3, None)
-        .expect("a captured descriptor")
-        .targets_field;
+    let (descriptor, _) = read(CHROME_L3T3, None).expect("a captured descriptor");
+    let field = descriptor.targets_field;
     let mut out = [0; 255];
 
     let short = [0x8b, 0x01, 0x74, 0x40, 0xfc];
@@ -80,15 +80,15 @@ proptest! {
         is_short: bool,
     ) {
         let bytes = write(&descriptor, template_id, &structure, sent);
-        let has_fields = descriptor.structure.is_some()
+        let has_fields = descriptor.carries_structure
             || sent.active_targets || sent.indications || sent.frame_diffs || sent.chain_diffs;
         let bytes = if is_short && !has_fields { bytes[..MANDATORY_BYTES].to_vec() } else { bytes };
-        let before = parse(&bytes, Some(&structure)).expect("as written");
+        let (before, _) = read(&bytes, Some(&structure)).expect("as written");
         let mask = mask & all_targets(structure.decode_target_count);
 
         let rewritten = rewrite(&bytes, Some(&structure), mask);
 
-        let after = parse(&rewritten, Some(&structure)).expect("still whole");
+        let (after, _) = read(&rewritten, Some(&structure)).expect("still whole");
         prop_assert_eq!(after.active_decode_targets, Some(mask));
         prop_assert!(after.targets_field.is_present);
         prop_assert!(rewritten.len() <= bytes.len() + 5);
