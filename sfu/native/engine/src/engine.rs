@@ -72,6 +72,18 @@ pub struct Transmit<'a> {
     pub datagram_bytes: &'a [u16],
 }
 
+impl<'a> Transmit<'a> {
+    /// Each datagram by itself.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.contents;
+        self.datagram_bytes.iter().map(move |length| {
+            let (datagram, tail) = rest.split_at(usize::from(*length));
+            rest = tail;
+            datagram
+        })
+    }
+}
+
 /// The engine. See the calling invariant in the crate's documentation.
 pub struct Engine {
     pub(crate) clock: NtpClock,

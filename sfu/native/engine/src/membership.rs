@@ -112,12 +112,9 @@ impl Engine {
         let mut output = participant.transport.output;
         if let Some(transmit) = output.transmit() {
             // The BYE, and what else waits, leaves although its transport is gone.
-            let mut rest = transmit.contents;
-            for length in transmit.datagram_bytes {
-                let (datagram, tail) = rest.split_at(usize::from(*length));
+            for datagram in transmit.datagrams() {
                 self.outgoing
                     .answer(transmit.path, |out| out.extend_from_slice(datagram));
-                rest = tail;
             }
         }
         if output.is_listed {

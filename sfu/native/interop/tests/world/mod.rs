@@ -280,11 +280,8 @@ impl World {
         let nanos = self.nanos();
         let mut sent = Vec::new();
         for transmit in self.engine.transmits() {
-            let mut rest = transmit.contents;
-            for length in transmit.datagram_bytes {
-                let (datagram, tail) = rest.split_at(usize::from(*length));
+            for datagram in transmit.datagrams() {
                 sent.push((transmit.path.remote, datagram.to_vec()));
-                rest = tail;
             }
         }
         self.engine.clear_transmits();

@@ -197,11 +197,8 @@ impl World {
         loop {
             let mut datagrams = Vec::new();
             for transmit in self.engine.transmits() {
-                let mut rest = transmit.contents;
-                for length in transmit.datagram_bytes {
-                    let (datagram, tail) = rest.split_at(usize::from(*length));
+                for datagram in transmit.datagrams() {
                     datagrams.push((transmit.path, datagram.to_vec()));
-                    rest = tail;
                 }
             }
             self.engine.clear_transmits();

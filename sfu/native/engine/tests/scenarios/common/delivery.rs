@@ -112,13 +112,11 @@ impl Harness {
     pub(super) fn drain(&mut self) {
         let mut datagrams = Vec::new();
         for transmit in self.engine.transmits() {
-            let mut rest = transmit.contents;
-            for length in transmit.datagram_bytes {
-                let (datagram, tail) = rest.split_at(usize::from(*length));
+            let lengths = transmit.datagram_bytes.iter().copied().map(usize::from);
+            assert_eq!(lengths.sum::<usize>(), transmit.contents.len());
+            for datagram in transmit.datagrams() {
                 datagrams.push((transmit.path, datagram.to_vec()));
-                rest = tail;
             }
-            assert!(rest.is_empty(), "datagram lengths must cover the contents");
         }
         self.engine.clear_transmits();
         for (path, datagram) in datagrams {
