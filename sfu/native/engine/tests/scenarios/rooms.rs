@@ -82,14 +82,11 @@ fn timers_neither_spin_nor_stay_due() {
 
     harness.set_source(bob, "v0", Some((alice, "cam")), 720);
     let (mut publisher, mut viewer) = (Publisher::new(alice, &RIDS), Viewer::new(&harness, bob, 0));
-    let busy = per_second(&mut harness, 10, &mut |harness| {
-        play(
-            harness,
-            &mut [&mut publisher],
-            &mut [&mut viewer],
-            10 * SECOND,
-        );
-    });
+    let mut watch = |harness: &mut Harness| {
+        let publishers = &mut [&mut publisher];
+        play(harness, publishers, &mut [&mut viewer], 10 * SECOND);
+    };
+    let busy = per_second(&mut harness, 10, &mut watch);
     assert!(busy <= 30.0, "{busy} busy");
 
     let config = LinkConfig {
@@ -99,14 +96,7 @@ fn timers_neither_spin_nor_stay_due() {
     };
     harness.set_links(alice, config, config, 5);
     harness.set_links(bob, config, config, 6);
-    let lossy = per_second(&mut harness, 10, &mut |harness| {
-        play(
-            harness,
-            &mut [&mut publisher],
-            &mut [&mut viewer],
-            10 * SECOND,
-        );
-    });
+    let lossy = per_second(&mut harness, 10, &mut watch);
     assert!(lossy <= 60.0, "{lossy} with loss");
 
     // Packets go missing and the publisher cannot be asked any more.

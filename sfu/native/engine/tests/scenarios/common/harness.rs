@@ -86,12 +86,9 @@ impl Harness {
             published[0].codecs = vec![codec.clone()];
         } else {
             subscribed = receive_lines(participant.0, 1);
-            for line in subscribed
-                .iter_mut()
-                .filter(|line| line.kind == Kind::Video)
-            {
-                line.codecs = vec![codec.clone()];
-            }
+            let mut lines = subscribed.iter_mut();
+            let video = lines.find(|line| line.kind == Kind::Video);
+            video.expect("one").codecs = vec![codec.clone()];
         }
         self.command(Command::SetMedia {
             participant,
@@ -116,16 +113,12 @@ impl Harness {
             participant: id,
             remote_ufrag: "them".into(),
         });
-        self.command(Command::SetMedia {
-            participant: id,
-            published,
-            subscribed: receive_lines(id.0, video_lines),
-        });
+        self.clients.push(client);
+        self.set_media(index, published, video_lines);
         self.command(Command::SetSrtpKeys {
             participant: id,
             keys,
         });
-        self.clients.push(client);
         index
     }
 
@@ -283,6 +276,7 @@ impl Harness {
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         self.events.drain(..).collect()
     }
+
     /// What a viewer's streams were switched to since the events were last taken.
     pub(crate) fn take_started_sources(
         &mut self,
