@@ -22,6 +22,7 @@ from signaling.accounts.people import People
 from signaling.accounts.record_pages import RecordPages
 from signaling.accounts.request_pages import RequestPages
 from signaling.accounts.samples import add_sample_bodies
+from signaling.accounts.session_cleaner import SessionCleaner
 from signaling.accounts.visitor import Visitors
 from signaling.accounts.web_sessions import WebSessions
 from signaling.audit.trail import StoredTrail
@@ -62,13 +63,12 @@ from signaling.scheduling.sitting_form import FormLimits
 from signaling.scheduling.sittings import Sittings
 from signaling.secrets import load_or_create_secret, read_secret
 from signaling.storage.config import StorageConfig
-from signaling.storage.database import Database, StorageUnavailable, database_url
+from signaling.storage.database import Database, database_url
 from signaling.storage.migrate import migrate_when_there
 from signaling.vault import Vault
 
 log = Log(__name__)
 
-CLEANING_INTERVAL_S = 600.0
 SCHEMA_RETRY_S = 30.0
 FORM_BURST = 30.0
 FORM_RATE = 0.5
@@ -196,7 +196,8 @@ class AccountsService:
         try:
             await self._prepare_storage()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._clean(), name="session-cleaner")
+                cleaner = SessionCleaner(self.database, self._sessions, self._now)
+                tasks.create_task(cleaner.run(), name="session-cleaner")
                 tasks.create_task(self._make_reminders().run(), name="reminders")
                 overdue = Overdue(self.database, self.sittings, self._now)
                 tasks.create_task(overdue.run(), name="overdue-sittings")
@@ -230,17 +231,6 @@ class AccountsService:
     def _make_reminders(self) -> Reminders:
         lead = timedelta(minutes=self._settings.invitations.reminder_minutes)
         return Reminders(self.database, self._invitation_mails, lead, self._now)
-
-    async def _clean(self) -> None:
-        while True:
-            await asyncio.sleep(CLEANING_INTERVAL_S)
-            try:
-                async with self.database.write() as session:
-                    await self._sessions.forget_expired(session, self._now())
-            except StorageUnavailable:
-                log.warning("storage unavailable")
-            except Exception:  # task root: rooms and pages must not end with it
-                log.exception("expired sessions cannot be forgotten")
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock().wall_s, UTC)

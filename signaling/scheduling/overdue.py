@@ -33,6 +33,8 @@ class Overdue:
                 await self.end_due()
             except (StorageUnavailable, ChangedMeanwhile):
                 log.warning("sittings that are over wait for storage")
+            except Exception:  # task root: rooms and pages must not end with it
+                log.exception("sittings that are over cannot be ended")
             await asyncio.sleep(INTERVAL_S)
 
     async def end_due(self) -> int:

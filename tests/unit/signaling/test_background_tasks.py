@@ -9,9 +9,12 @@ from typing import Any, cast
 
 import pytest
 
+from signaling.accounts import session_cleaner
+from signaling.accounts.session_cleaner import SessionCleaner
 from signaling.mail import delivery
 from signaling.mail.delivery import MailDelivery
-from signaling.scheduling import reminders
+from signaling.scheduling import overdue, reminders
+from signaling.scheduling.overdue import Overdue
 from signaling.scheduling.reminders import Reminders
 from signaling.storage.database import StorageUnavailable
 from tests.support.waiting import PATIENCE_S
@@ -53,12 +56,26 @@ def delivering(turns: Turns) -> Callable[[], Coroutine[Any, Any, None]]:
     return task.run
 
 
-@pytest.mark.parametrize("make", [reminding, delivering])
+def cleaning(turns: Turns) -> Callable[[], Coroutine[Any, Any, None]]:
+    task = SessionCleaner(cast(Any, None), cast(Any, None), cast(Any, None))
+    task.clean = turns.take  # type: ignore[method-assign, assignment]
+    return task.run
+
+
+def ending(turns: Turns) -> Callable[[], Coroutine[Any, Any, None]]:
+    task = Overdue(cast(Any, None), cast(Any, None), cast(Any, None))
+    task.end_due = turns.take  # type: ignore[method-assign]
+    return task.run
+
+
+@pytest.mark.parametrize("make", [reminding, delivering, cleaning, ending])
 async def test_a_task_goes_on_after_a_turn_that_failed(
     make: Callable[[Turns], Callable[[], Coroutine[Any, Any, None]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reminders, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(session_cleaner, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(overdue, "INTERVAL_S", 0.0)
     monkeypatch.setattr(delivery, "POLL_INTERVAL_S", 0.0)
     turns = Turns()
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
