@@ -52,8 +52,7 @@ H264_LAYERS = tuple(replace(layer, name=f"h264-{layer.height}") for layer in LAY
 VOICE = "voice"
 """Speaks without pause."""
 CONVERSATION = "conversation"
-"""Speaks half of the time; the rest is silence, of which DTX sends next to nothing. The judge knows how
-long it lasts: `LONGEST_PAUSE` of load-agent/src/hearing.rs."""
+"""Speaks half of the time; the rest is silence, of which DTX sends next to nothing."""
 COMMON_LOOPS = (*(layer.name for layer in LAYERS), VOICE, CONVERSATION)
 DTX_AFTER_FRAMES = 10
 DTX_REFRESH_FRAMES = 20

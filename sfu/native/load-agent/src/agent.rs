@@ -184,7 +184,8 @@ impl Agent {
             }
             Command::Expect(expect) => {
                 let id = expect.id;
-                self.member(id)?.participant.handle_expect(now, expect);
+                let member = self.members.get_mut(&id).ok_or_else(|| unknown(id))?;
+                (member.participant).handle_expect(now, expect, &self.shared);
             }
             Command::Link { id, up, down } => self
                 .set_link(id, &up, &down)

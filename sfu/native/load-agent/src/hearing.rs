@@ -1,12 +1,8 @@
 //! Who ought to be heard by a participant, on whichever of its audio m-lines, and who is. Sans-IO.
 
 use crate::silence::Waiting;
-use crate::time::{SECOND, Time};
+use crate::time::Time;
 use crate::totals::Totals;
-
-/// Longest pause of the voices that are played (`loadtest/media.py`). Who is in one when a listener comes is not heard before it
-/// ends: a server carries the voices of those who have spoken.
-const LONGEST_PAUSE: u64 = 4 * SECOND;
 
 /// What one participant hears.
 #[derive(Debug, Default)]
@@ -18,8 +14,9 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    /// From now on these publishers ought to be heard; those who were already go on.
-    pub fn handle_wish(&mut self, now: Time, publishers: Option<&[u32]>) {
+    /// From now on these publishers ought to be heard; those who were already go on. Who is in a pause when a listener comes is
+    /// not heard before it ends, `longest_pause` µs at most: a server carries the voices of those who have spoken.
+    pub fn handle_wish(&mut self, now: Time, publishers: Option<&[u32]>, longest_pause: u64) {
         let before = self.wished.take().unwrap_or_default();
         for (publisher, mut waiting) in before.iter().copied() {
             if !publishers.is_some_and(|publishers| publishers.contains(&publisher)) {
@@ -30,7 +27,7 @@ impl Hearing {
             let known = before.iter().find(|(known, _)| known == publisher);
             known
                 .copied()
-                .unwrap_or((*publisher, Waiting::new(now.after(LONGEST_PAUSE))))
+                .unwrap_or((*publisher, Waiting::new(now.after(longest_pause))))
         };
         self.wished = publishers.map(|publishers| publishers.iter().map(waiting_for).collect());
     }
@@ -66,11 +63,14 @@ impl Hearing {
 mod tests {
     use super::*;
     use crate::silence::SILENT_AFTER;
+    use crate::time::SECOND;
+
+    const PAUSE: u64 = 4 * SECOND;
 
     #[test]
     fn who_ought_to_be_heard_and_is_not_is_named_once_with_its_length() {
         let mut hearing = Hearing::default();
-        hearing.handle_wish(Time(0), Some(&[2, 3]));
+        hearing.handle_wish(Time(0), Some(&[2, 3]), PAUSE);
         hearing.handle_frame(Time(SECOND), 2, 0);
         hearing.handle_frame(Time(SECOND), 4, 0);
 
@@ -79,18 +79,15 @@ mod tests {
         // Not heard yet: it may have been in a pause.
         assert!(
             hearing
-                .handle_timeout(Time(LONGEST_PAUSE + SILENT_AFTER))
+                .handle_timeout(Time(PAUSE + SILENT_AFTER))
                 .is_empty()
         );
-        assert_eq!(
-            hearing.handle_timeout(Time(LONGEST_PAUSE + SILENT_AFTER + 1)),
-            [3]
-        );
+        assert_eq!(hearing.handle_timeout(Time(PAUSE + SILENT_AFTER + 1)), [3]);
         assert_eq!(hearing.silent(), [2, 3]);
         hearing.handle_frame(Time(7 * SECOND), 3, 0);
         assert_eq!(hearing.silent(), [2]);
         // The driver says that 2 is muted; 3 goes on.
-        hearing.handle_wish(Time(8 * SECOND), Some(&[3]));
+        hearing.handle_wish(Time(8 * SECOND), Some(&[3]), PAUSE);
         assert!(hearing.silent().is_empty());
         assert_eq!(hearing.totals.silences, 2);
         assert_eq!(hearing.totals.silence_us, 7 * SECOND + 3 * SECOND);
@@ -99,7 +96,7 @@ mod tests {
     #[test]
     fn who_said_that_they_will_be_silent_is_not_missed_meanwhile() {
         let mut hearing = Hearing::default();
-        hearing.handle_wish(Time(0), Some(&[2]));
+        hearing.handle_wish(Time(0), Some(&[2]), PAUSE);
         hearing.handle_frame(Time(SECOND), 2, 4 * SECOND);
         assert!(hearing.handle_timeout(Time(6 * SECOND)).is_empty());
         assert_eq!(hearing.handle_timeout(Time(8 * SECOND)), [2]);
@@ -109,9 +106,9 @@ mod tests {
     fn nobody_is_missed_without_a_wish() {
         let mut hearing = Hearing::default();
         assert!(hearing.handle_timeout(Time(60 * SECOND)).is_empty());
-        hearing.handle_wish(Time(60 * SECOND), Some(&[2]));
+        hearing.handle_wish(Time(60 * SECOND), Some(&[2]), PAUSE);
         assert!(hearing.handle_timeout(Time(65 * SECOND)).is_empty());
-        hearing.handle_wish(Time(65 * SECOND), None);
+        hearing.handle_wish(Time(65 * SECOND), None, PAUSE);
         assert!(hearing.handle_timeout(Time(90 * SECOND)).is_empty());
     }
 }

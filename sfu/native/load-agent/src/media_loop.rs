@@ -58,6 +58,8 @@ pub struct MediaLoop {
     pub interval_micros: u32,
     /// Of its pictures, as its first keyframe says; 0 for sound.
     pub height: u16,
+    /// Sound: longest silence between two of its sounds.
+    pub longest_pause_ms: u16,
     /// At least one.
     pub frames: Vec<Frame>,
 }
@@ -95,6 +97,7 @@ impl MediaLoop {
             codec,
             interval_micros,
             height: height_of(codec, &frames[0]),
+            longest_pause_ms: longest_pause_ms(&frames),
             frames,
         })
     }
@@ -120,6 +123,12 @@ fn plan_rests(frames: &mut [Frame], interval_micros: u32) {
             0
         };
     }
+}
+
+/// Who says nothing at all makes no pause.
+fn longest_pause_ms(frames: &[Frame]) -> u16 {
+    let sounds = frames.iter().filter(|frame| !frame.is_silent());
+    sounds.map(|frame| frame.rest_ms).max().unwrap_or(0)
 }
 
 /// RFC 6464 §3.
@@ -209,6 +218,26 @@ mod tests {
         bytes[8] = 2;
         let media = MediaLoop::parse(&bytes).expect("a loop");
         assert!(media.frames[1].data.is_empty() && media.height == 0);
+    }
+
+    #[test]
+    fn the_longest_pause_lies_between_two_sounds_and_may_reach_around_the_end() {
+        for (levels, pause_ms) in [
+            (vec![30, 30], 0),
+            (vec![30, 127, 30, 127, 127], 40),
+            (vec![127, 30, 127, 127], 60),
+            (vec![127, 127], 0),
+        ] {
+            let mut bytes = MAGIC.to_vec();
+            bytes.push(2);
+            bytes.extend_from_slice(&20_000u32.to_be_bytes());
+            bytes.extend_from_slice(&(levels.len() as u32).to_be_bytes());
+            for level in &levels {
+                bytes.extend_from_slice(&[0, 0, 0, 1, 1, *level, 9]);
+            }
+            let media = MediaLoop::parse(&bytes).expect("a loop");
+            assert_eq!(media.longest_pause_ms, pause_ms, "{levels:?}");
+        }
     }
 
     #[test]

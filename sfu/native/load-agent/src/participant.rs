@@ -44,6 +44,12 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Longest silence of any voice that is played, µs.
+    fn longest_pause(&self) -> u64 {
+        let pauses = self.loops.values().map(|media| media.longest_pause_ms);
+        u64::from(pauses.max().unwrap_or(0)) * MILLISECOND
+    }
+
     fn ntp(&self, time: Time) -> u64 {
         let since = (u128::from(time.0) << 32) / u128::from(SECOND);
         self.ntp_at_zero.wrapping_add(since as u64)
@@ -141,7 +147,7 @@ impl Participant {
         }
         self.tracks = self.make_tracks(&connect.send, shared)?;
         self.active_at_start = connect.send.iter().map(|media| media.is_active).collect();
-        self.add_streams(now, connect.receive);
+        self.add_streams(now, connect.receive, shared);
         let credentials = Credentials {
             ufrag: connect.ice_ufrag,
             password: connect.ice_pwd,
@@ -192,7 +198,7 @@ impl Participant {
         let added = receive
             .into_iter()
             .filter(|media| !known.contains(&media.mid));
-        self.add_streams(now, added.collect());
+        self.add_streams(now, added.collect(), shared);
         Ok(())
     }
 
@@ -206,12 +212,12 @@ impl Participant {
             .collect()
     }
 
-    fn add_streams(&mut self, now: Time, receive: Vec<ReceiveMedia>) {
+    fn add_streams(&mut self, now: Time, receive: Vec<ReceiveMedia>, shared: &Shared) {
         let (room, id) = (self.room, self.id);
         let made = receive.into_iter();
         self.streams
             .extend(made.map(|media| ReceiveStream::new(media, room, id)));
-        self.apply_expect(now);
+        self.apply_expect(now, shared);
     }
 
     /// Forget streams; their counts stay in the participant's.

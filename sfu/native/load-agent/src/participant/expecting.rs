@@ -1,6 +1,6 @@
 //! What a participant ought to see and hear, and what it misses.
 
-use super::Participant;
+use super::{Participant, Shared};
 use crate::judge::Wish;
 use crate::mark::track_of;
 use crate::protocol::{Event, Expect, ExpectVideo, Kind};
@@ -8,20 +8,21 @@ use crate::time::Time;
 
 impl Participant {
     /// Judge by `expect` from now on.
-    pub fn handle_expect(&mut self, now: Time, expect: Expect) {
+    pub fn handle_expect(&mut self, now: Time, expect: Expect, shared: &Shared) {
         self.expect = Some(expect);
-        self.apply_expect(now);
+        self.apply_expect(now, shared);
     }
 
-    pub(super) fn apply_expect(&mut self, now: Time) {
+    pub(super) fn apply_expect(&mut self, now: Time, shared: &Shared) {
         let Some(expect) = &self.expect else {
             return;
         };
-        self.hearing.handle_wish(now, expect.audio.as_deref());
+        let (audible, pause) = (expect.audio.as_deref(), shared.longest_pause());
+        self.hearing.handle_wish(now, audible, pause);
         for stream in &mut self.streams {
             let mid = &stream.media.mid;
             match stream.media.kind {
-                Kind::Audio => stream.judge.handle_audible(expect.audio.as_deref()),
+                Kind::Audio => stream.judge.handle_audible(audible),
                 Kind::Video => {
                     let wished = expect.video.iter().find(|wished| wished.mid == *mid);
                     stream.judge.handle_wish(now, wished.map(wish_of));

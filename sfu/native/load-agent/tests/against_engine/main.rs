@@ -91,8 +91,7 @@ fn another_source_than_wished_for_and_a_source_that_ends_are_named() {
             video: vec![wished],
             audio: Some(vec![2, 3]),
         };
-        let now = world.now;
-        world.peers[0].participant.handle_expect(now, expect);
+        world.expect(0, expect);
     };
     expect(&mut world, 3);
     world.run(6);
@@ -122,6 +121,25 @@ fn another_source_than_wished_for_and_a_source_that_ends_are_named() {
     world.run(4);
     let report = world.report(0);
     assert_eq!(report.unheard, [3]);
+}
+
+#[test]
+fn a_voice_is_missed_no_sooner_than_the_loops_that_are_played_may_pause() {
+    for (longest_pause_ms, unheard) in [(0, vec![9]), (5_000, vec![])] {
+        let mut world = World::new();
+        world.load_pausing_voice(longest_pause_ms);
+        world.join(1, None);
+        let expect = protocol::Expect {
+            id: 1,
+            audio: Some(vec![9]),
+            ..protocol::Expect::default()
+        };
+        world.expect(0, expect);
+        world.run(4);
+        assert_eq!(world.report(0).unheard, unheard);
+        world.run(4);
+        assert_eq!(world.report(0).unheard, [9]);
+    }
 }
 
 #[test]

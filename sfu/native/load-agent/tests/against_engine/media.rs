@@ -191,12 +191,14 @@ pub(crate) fn loops() -> HashMap<String, Arc<MediaLoop>> {
         codec: LoopCodec::Vp8,
         interval_micros: 50_000,
         height: 360,
+        longest_pause_ms: 0,
         frames: pictures,
     };
     let audio = MediaLoop {
         codec: LoopCodec::Opus,
         interval_micros: 20_000,
         height: 0,
+        longest_pause_ms: 0,
         frames: vec![voice],
     };
     HashMap::from([

@@ -6,6 +6,7 @@ use engine::command::SrtpKeys;
 use engine::ids::{ParticipantId, RoomId};
 use engine::{Command, Engine, EngineConfig, Event, NtpClock, Path};
 use load_agent::dtls::{DtlsIdentity, fingerprint};
+use load_agent::media_loop::MediaLoop;
 use load_agent::outbox::Outbox;
 use load_agent::participant::{Participant, Shared};
 use load_agent::protocol::{self, Connect, SrtpOffer};
@@ -144,6 +145,21 @@ impl World {
             events: Vec::new(),
         });
         index
+    }
+
+    /// What a participant ought to see and hear from now on.
+    pub(crate) fn expect(&mut self, index: usize, expect: protocol::Expect) {
+        let participant = &mut self.peers[index].participant;
+        participant.handle_expect(self.now, expect, &self.shared);
+    }
+
+    /// Have a voice among the loops that pauses so long.
+    pub(crate) fn load_pausing_voice(&mut self, longest_pause_ms: u16) {
+        let voice = MediaLoop {
+            longest_pause_ms,
+            ..MediaLoop::clone(&self.shared.loops["voice"])
+        };
+        (self.shared.loops).insert("pausing".into(), Arc::new(voice));
     }
 
     pub(crate) fn watch(&mut self, viewer: usize, publisher: usize) {
