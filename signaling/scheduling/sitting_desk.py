@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -30,10 +30,12 @@ from signaling.scheduling.desk_parts import (
 )
 from signaling.scheduling.places import Place
 from signaling.scheduling.sitting_changes import Seen, SittingChanges
-from signaling.scheduling.sitting_form import AgendaLine, parse_number, write_agenda
+from signaling.scheduling.sitting_form import YES, AgendaLine, write_agenda
 from signaling.scheduling.sitting_lists import phase_of
 from signaling.scheduling.sitting_names import SittingNames, names_of
 from signaling.scheduling.sitting_pages import form_of_sitting
+from signaling.scheduling.sitting_refused import NOTHING_REFUSED, Refused, minutes_of
+from signaling.scheduling.sitting_seen import SeenSitting, changed_facts, seen_of, write_seen
 from signaling.scheduling.sitting_templates import TooManyTemplates, create_template
 from signaling.scheduling.sittings import (
     EXTENSIONS_MIN,
@@ -50,6 +52,9 @@ from signaling.storage.models import AgendaItem, Sitting
 
 DONE = frozenset({"created", "series", "changed", "cancelled", "extended", "ended", "agenda",
                   "template"})  # fmt: skip
+
+
+Act = Callable[[Visitor, Seen, Mapping[str, str]], Awaitable[Sitting]]
 
 
 class SittingDesk:
@@ -70,43 +75,45 @@ class SittingDesk:
         app.router.add_get(sitting + "/agenda", self.agenda)
         app.router.add_post(sitting + "/agenda", self.change_agenda)
         app.router.add_post(sitting + "/template", self.keep_as_template)
+        for action in ("cancel", "extend", "end", "template"):
+            app.router.add_get(f"{sitting}/{action}", self.lead_back)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show a sitting to the coordinators of its body."""
         visitor = await self._parts.require(request)
-        return await self._sitting_page(request, visitor, 200)
+        return await self._sitting_page(request, visitor)
+
+    async def lead_back(self, request: web.Request) -> web.Response:
+        """Lead from where a form was refused to the page of the sitting: in another language, say."""
+        await self._parts.require(request)
+        page = request.rel_url.parent.with_query(request.rel_url.query)
+        raise web.HTTPSeeOther(page)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Call a sitting off, or all that follow in its series, with a reason."""
-        visitor, form = await self._parts.read_form(request)
-        try:
-            sitting = await self._changes.cancel(
-                visitor, _seen(request, form), form.get("reason", ""),
-                whole_series=form.get("series") == "yes",
-            )  # fmt: skip
-        except NotNow as refusal:
-            status = 422 if str(refusal) == "cancel_reason_missing" else 409
-            return await self._sitting_page(request, visitor, status, problem=refusal)
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=cancelled")
+
+        async def cancel(visitor: Visitor, seen: Seen, form: Mapping[str, str]) -> Sitting:
+            return await self._changes.cancel(
+                visitor, seen, form.get("reason", ""), whole_series=form.get("series") == YES
+            )
+
+        return await self._act(request, "cancelled", cancel)
 
     async def extend(self, request: web.Request) -> web.Response:
         """Let a sitting go on, if there is room."""
-        visitor, form = await self._parts.read_form(request)
-        minutes = parse_number(form.get("minutes", ""), min(EXTENSIONS_MIN), max(EXTENSIONS_MIN))
-        try:
-            sitting = await self._changes.extend(visitor, _seen(request, form), minutes)
-        except (NotNow, Overlap, NoRoomThen) as refusal:
-            return await self._sitting_page(request, visitor, 409, problem=refusal)
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=extended")
+
+        async def extend(visitor: Visitor, seen: Seen, form: Mapping[str, str]) -> Sitting:
+            return await self._changes.extend(visitor, seen, minutes_of(form))
+
+        return await self._act(request, "extended", extend)
 
     async def end(self, request: web.Request) -> web.Response:
         """Close a sitting."""
-        visitor, form = await self._parts.read_form(request)
-        try:
-            sitting = await self._changes.end(visitor, _seen(request, form))
-        except NotNow as refusal:
-            return await self._sitting_page(request, visitor, 409, problem=refusal)
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=ended")
+
+        async def end(visitor: Visitor, seen: Seen, _: Mapping[str, str]) -> Sitting:
+            return await self._changes.end(visitor, seen)
+
+        return await self._act(request, "ended", end)
 
     async def agenda(self, request: web.Request) -> web.Response:
         """Show the editor of the agenda."""
@@ -120,8 +127,8 @@ class SittingDesk:
         typed, seen = read_rows(form), _seen(request, form)
         try:
             sitting = await self._changes.change_agenda(visitor, seen, parse_rows(typed))
-        except NotNow as refusal:
-            return await self._sitting_page(request, visitor, 409, problem=refusal)
+        except NotNow as problem:
+            return await self._sitting_page(request, visitor, Refused(form, problem))
         except BadAgenda as mistake:
             shown, _ = await self._read_agenda(visitor, seen.sitting_id)
             return self._agenda_page(
@@ -162,16 +169,26 @@ class SittingDesk:
                 )  # fmt: skip
         except BadName:
             problem = NotNow("template_name_bad")
-            return await self._sitting_page(request, visitor, 422, problem=problem)
+            return await self._sitting_page(request, visitor, Refused(form, problem))
         except TooManyTemplates:
             problem = NotNow("templates_many")
-            return await self._sitting_page(request, visitor, 409, problem=problem)
+            return await self._sitting_page(request, visitor, Refused(form, problem))
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done=template")
 
+    async def _act(self, request: web.Request, done: str, act: Act) -> web.Response:
+        """Do what a button of the page says to the sitting that was shown, or tell why not."""
+        visitor, form = await self._parts.read_form(request)
+        try:
+            sitting = await act(visitor, _seen(request, form), form)
+        except (NotNow, Overlap, NoRoomThen) as problem:
+            return await self._sitting_page(request, visitor, Refused(form, problem))
+        except (ChangedMeanwhile, web.HTTPConflict):
+            return await self._sitting_page(request, visitor, Refused(form, is_stale=True))
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting.id}?done={done}")
+
     async def _sitting_page(
-        self, request: web.Request, visitor: Visitor, status: int, *,
-        problem: Exception | None = None,
-    ) -> web.Response:  # fmt: skip
+        self, request: web.Request, visitor: Visitor, refused: Refused = NOTHING_REFUSED
+    ) -> web.Response:
         accounts = self._accounts
         async with accounts.database.read() as session:
             sitting = await find_sitting(
@@ -182,16 +199,16 @@ class SittingDesk:
         now, times = accounts.now(), times_of(sitting)
         done = request.query.get("done", "")
         return self._parts.pages.page(
-            request, "desk_sitting.html", visitor, status=status, sitting=sitting, view=view,
-            phase=phase_of(times, now).value, has_begun=now >= sitting.starts_at,
+            request, "desk_sitting.html", visitor, status=refused.status, sitting=sitting, view=view,
+            phase=phase_of(times, now).value,
             opens_at=entry_window(times, Role.MEMBER)[0],
             opens_first_at=entry_window(times, Role.CHAIR)[0],
             may_manage=may_manage, may_supervise=visitor.may(
                 Action.SUPERVISE_SITTING, target_of(sitting)
             ),
-            done=done if done in DONE else "", problem=problem,
-            overlap=problem if isinstance(problem, Overlap) else None,
-            full=problem if isinstance(problem, NoRoomThen) else None,
+            done=done if done in DONE else "", refused=refused,
+            action=request.path.rpartition("/")[2], seen=write_seen(view.seen),
+            changed=changed_facts(refused.seen or view.seen, view.seen),
             extensions=EXTENSIONS_MIN,
         )  # fmt: skip
 
@@ -244,11 +261,15 @@ class SittingView:
     agenda: Sequence[AgendaItem]
     series: int
     """Planned sittings of its series that follow."""
+    seen: SeenSitting
+    """What its forms carry."""
 
 
 async def _read_view(session: AsyncSession, sitting: Sitting) -> SittingView:
+    agenda = await list_agenda(session, sitting.id)
     return SittingView(
         names=await names_of(session, sitting),
-        agenda=await list_agenda(session, sitting.id),
+        agenda=agenda,
         series=await count_rest_of_series(session, sitting),
+        seen=seen_of(sitting, agenda),
     )

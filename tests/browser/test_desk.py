@@ -99,7 +99,14 @@ async def look_around(head: Window) -> None:
     await page.click("summary >> text=Ακύρωση συνεδρίασης")
     await head.press("form[action$='/cancel'] button", "desk-cancel-mistake")
     await page.fill("#reason", "Έλλειψη απαρτίας")
-    await head.press("form[action$='/cancel'] button", "desk-cancelled")
+    colleague = await page.context.new_page()
+    await colleague.goto(f"{head.server.url}{sitting}")
+    await colleague.click("form[action$='/extend'] button >> nth=0")
+    await colleague.close()
+    await head.press("form[action$='/cancel'] button", "desk-cancel-changed-meanwhile")
+    assert "18:00–20:15 (πριν:" in await page.inner_text("[role=alert]")
+    assert await page.input_value("#reason") == "Έλλειψη απαρτίας"
+    await head.press("[role=alert] button", "desk-cancelled")
     assert "Έλλειψη απαρτίας" in await page.inner_text("main")
 
 
@@ -122,10 +129,26 @@ async def test_coordinator_schedules_a_sitting(browser: Browser, size: str) -> N
         await administrator.press("summary", "desk-capacity-table")
 
 
-async def test_english_desk_is_accessible_too(browser: Browser) -> None:
+async def is_told_that_the_rehearsal_changed(head: Window) -> None:
+    """Extend what a colleague has extended meanwhile: one click more, and it is done."""
+    page = head.page
+    await head.press("form[action='/desk/rehearsals'] button", "desk-rehearsal")
+    colleague = await page.context.new_page()
+    await colleague.goto(page.url)
+    await colleague.click("form[action$='/extend'] button >> nth=0")
+    await colleague.close()
+    await head.press("form[action$='/extend'] button >> nth=1", "desk-extend-changed-meanwhile")
+    assert "What changed:" in await page.inner_text("[role=alert]")
+    await head.press("[role=alert] button", "desk-extended")
+    assert "The meeting is extended." in await page.inner_text("[role=status]")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+async def test_english_desk_is_accessible_too(browser: Browser, size: str) -> None:
+    await asyncio.to_thread(PICTURES.mkdir, parents=True, exist_ok=True)
     async with (
         running_accounts() as server,
-        window(browser, server, "desktop", "en") as head,
+        window(browser, server, size, "en") as head,
     ):
         await head.enter(HEAD, "head@dimos.gr")
         await give_role(server, "head@dimos.gr", "Δήμος Παραδείγματος")
@@ -135,3 +158,5 @@ async def test_english_desk_is_accessible_too(browser: Browser) -> None:
             await head.open(f"/desk{path}", name)
             text = " ".join(await head.page.locator("h1, h2, label, nav, button").all_inner_texts())
             assert not re.search("[Α-Ωα-ω]{3}", text.replace("Ελληνικά", "")), (path, text)
+        await head.open("/desk", "desk")
+        await is_told_that_the_rehearsal_changed(head)
