@@ -24,6 +24,7 @@ from signaling.scheduling.collective_changes import (
 from signaling.scheduling.desk_parts import DeskParts
 from signaling.scheduling.places import list_places
 from signaling.scheduling.values import CollectiveKind, Office
+from signaling.storage.database import ChangedMeanwhile
 from signaling.storage.models import Body, Member, Unit
 
 PAGE_SIZE = 25
@@ -87,7 +88,9 @@ class CollectivePages:
             await self._changes.change(visitor, collective_id, change, form.get("kind", ""))
         except (BadName, NameTaken, BadCollective) as mistake:
             code = _name_error(mistake, form)
-            return await self._body_page(request, visitor, errors={"rename": code})
+            return await self._body_page(request, visitor, errors={"rename": code}, typed=form)
+        except (ChangedMeanwhile, web.HTTPConflict):
+            return await self._body_page(request, visitor, typed=form, is_stale=True)
         raise web.HTTPSeeOther(f"/desk/collective-bodies/{collective_id}?done=changed")
 
     async def add_member(self, request: web.Request) -> web.Response:
@@ -143,7 +146,7 @@ class CollectivePages:
 
     async def _body_page(
         self, request: web.Request, visitor: Visitor, *, errors: Mapping[str, str] = NO_FIELDS,
-        typed: Mapping[str, str] = NO_FIELDS, editing: str = "",
+        typed: Mapping[str, str] = NO_FIELDS, editing: str = "", is_stale: bool = False,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
             found = await find_collective(session, request.match_info["id"], visitor)
@@ -154,7 +157,8 @@ class CollectivePages:
         start = page * MEMBERS_PER_PAGE
         done = request.query.get("done", "")
         return self._parts.pages.page(
-            request, "collective_body.html", visitor, status=422 if errors else 200, found=found,
+            request, "collective_body.html", visitor,
+            status=409 if is_stale else 422 if errors else 200, is_stale=is_stale, found=found,
             body=body, unit=unit, members=members[start : start + MEMBERS_PER_PAGE],
             member_count=len(members), page=page,
             has_next=len(members) > start + MEMBERS_PER_PAGE, errors=errors, typed=typed,

@@ -28,6 +28,7 @@ from signaling.scheduling.sitting_templates import (
     list_templates,
     template_target,
 )
+from signaling.storage.database import ChangedMeanwhile
 from signaling.storage.models import SittingTemplate
 
 
@@ -107,6 +108,14 @@ class TemplatePages:
                 request, visitor, form, name, errors=mistake.errors, template=shown,
                 version=fields.get("version", ""),
             )  # fmt: skip
+        except (ChangedMeanwhile, web.HTTPConflict):
+            async with self._accounts.database.read() as session:
+                shown = await _find(session, request, visitor)
+            # What was typed stays; saved once more, it replaces what the other made of it.
+            return await self._form_page(
+                request, visitor, form, name, template=shown, version=str(shown.version),
+                current=form_of_template(shown.fields),
+            )  # fmt: skip
         raise web.HTTPSeeOther("/desk/templates")
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -153,12 +162,13 @@ class TemplatePages:
     async def _form_page(
         self, request: web.Request, visitor: Visitor, form: SittingForm, name: str, *,
         errors: Mapping[str, str] | None = None, template: SittingTemplate | None = None,
-        version: str = "",
+        version: str = "", current: SittingForm | None = None,
     ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
             places = await list_places(session, visitor.actor)
         return self._parts.pages.page(
-            request, "template_form.html", visitor, status=422 if errors else 200, places=places,
+            request, "template_form.html", visitor,
+            status=409 if current else 422 if errors else 200, current=current, places=places,
             form=replace(form, date="", time=""), template_name=name, errors=errors or {},
             template=template, version=version, limits=self._parts.limits,
         )  # fmt: skip

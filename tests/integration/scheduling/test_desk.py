@@ -280,7 +280,13 @@ async def test_templates_make_sittings_and_are_changed_and_deleted(backend: str)
         assert bad.status == 422
         await head.post(one, version=version_in(shown), **fields)
         assert "Έκτακτη" in (await head.get("/desk/templates")).text
-        assert (await head.post(one, version=version_in(shown), **fields)).status == 409
+        typed = fields | {"template_name": "Του <δεύτερου>", "agenda": "Θέμα του δεύτερου"}
+        second = await head.post(one, version=version_in(shown), **typed)
+        assert second.status == 409 and "Άλλαξε εν τω μεταξύ" in second.text
+        assert "<strong>Έκτακτη</strong>, Διάρκεια: 60 λεπτά" in second.text, "what holds is told"
+        assert 'value="Του &lt;δεύτερου&gt;"' in second.text, "what was typed is kept"
+        saved = await head.post(one, version=version_in(second), **typed)
+        assert saved.path == "/desk/templates" and "Του &lt;δεύτερου&gt;" in saved.text
         await head.get("/desk/templates")
         await head.post(one + "/delete")
         assert (await head.get(one)).status == 404

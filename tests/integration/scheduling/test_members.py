@@ -74,14 +74,34 @@ async def test_members_are_added_changed_and_ended(backend: str) -> None:
 
         renamed = await head.post(path, version=version_in(shown), name="Δ.Σ.", kind="board")
         assert "Δ.Σ." in renamed.text
-        assert (await head.post(path, version="1", name="x", kind="board")).status == 409
-        await head.get(path)
         closed = await head.post(path, version=version_in(renamed), set="closed")
         assert "Ανενεργός" in closed.text
         assert f"c:{council}" not in (await head.get("/desk/sittings/new")).text
         again = await head.post("/desk/collective-bodies", name="δ.σ.", kind="council",
                                 place=f"b:{body}")  # fmt: skip
         assert again.status == 422 and "Υπάρχει ήδη" in again.text
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_second_to_rename_is_told_and_a_refused_name_is_kept(backend: str) -> None:
+    async with running_accounts(backend) as server, server.visitor() as head:
+        body = await enter_as_head(server, head)
+        path = f"/desk/collective-bodies/{await create_council(head, f'b:{body}')}"
+        shown = await head.get(path)
+        renamed = await head.post(path, version=version_in(shown), name="Δ.Σ.", kind="board")
+        second = await head.post(
+            path, version=version_in(shown), name="Του <δεύτερου>", kind="committee"
+        )
+        assert second.status == 409 and "Άλλαξε εν τω μεταξύ" in second.text
+        assert "<strong>Δ.Σ.</strong>, Διοικητικό συμβούλιο" in second.text, "what holds is told"
+        assert 'value="Του &lt;δεύτερου&gt;"' in second.text, "what was typed is kept"
+        assert '<option value="committee" selected>' in second.text
+        assert version_in(second) == version_in(renamed)
+        long = await head.post(path, version=version_in(second), name="Ο" * 201, kind="council")
+        assert long.status == 422 and long.text.count("Ο" * 201) == 1
+        assert '<option value="council" selected>' in long.text
+        stale = await head.post(path, version=version_in(shown), set="closed")
+        assert stale.status == 409 and "Με νέα αποθήκευση" not in stale.text
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
