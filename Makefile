@@ -60,12 +60,13 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
-.PHONY: test-native test-web test-pages test-live set-up-tests
-# What compiles and computes runs two at a time; what listens to clocks (media, browsers) has the machine to itself.
+.PHONY: test-native test-web test-pages test-browsers test-media test-load set-up-tests
+# Two at a time, but browsers have the machine to themselves. Load tests mostly wait.
 test: system-test
 	$(MAKE) --jobs=2 set-up-tests
 	$(MAKE) --jobs=2 test-native test-web test-pages
-	$(MAKE) test-live
+	$(MAKE) test-browsers
+	$(MAKE) --jobs=2 test-media test-load
 
 set-up-tests: .venv/native .venv/bin/load-agent assets
 
@@ -77,16 +78,23 @@ test-native:
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
 
-# Python without media: rules, pages, databases. The rest is `test-live`; `pytest` alone runs both.
+# Python without media: rules, pages, databases. `pytest` alone runs these and all that follow.
 PAGES := $(addprefix tests/,unit contract architecture simulation) \
 	$(addprefix tests/integration/,accounts api helpdesk kep scheduling)
+LOAD := $(wildcard tests/integration/test_load*.py)
 PYTEST := PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 test-pages: set-up-tests
 	$(PYTEST) $(PAGES)
 
-test-live: set-up-tests
-	$(PYTEST) $(addprefix --ignore=,$(PAGES))
+test-browsers: set-up-tests
+	$(PYTEST) tests/browser
+
+test-load: set-up-tests
+	$(PYTEST) $(LOAD)
+
+test-media: set-up-tests
+	$(PYTEST) $(addprefix --ignore=,$(PAGES) tests/browser $(LOAD))
 
 fuzz:
 	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tests.support.real_service import free_port
+from tests.support.ports import free_port
 
 LIBRARIES = Path("/usr/lib")
 PLUGIN = "janus.plugin.videoroom"
@@ -116,7 +115,7 @@ async def janus_server(folder: Path) -> AsyncIterator[tuple[int, JanusApi]]:
     Raises:
         JanusMissing: see there.
     """
-    program, port = shutil.which("janus"), free_port(socket.SOCK_STREAM)
+    program, port = shutil.which("janus"), free_port()
     if program is None:
         raise JanusMissing("janus is not installed: .ci/debian.sh bench installs it")
     _write_configuration(folder, port)

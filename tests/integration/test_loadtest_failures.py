@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,7 +25,8 @@ from signaling.clock import read_clocks
 from signaling.loadtest_entrance import LoadTestSettings
 from signaling.tokens import load_or_create_key
 from tests.support.loadtests import Command, run_loadtest
-from tests.support.real_service import free_port, real_service
+from tests.support.ports import free_port
+from tests.support.real_service import real_service
 from tests.support.signaling_parts import COUNCIL_ROOM
 from tests.support.signaling_server import running_server
 
@@ -82,7 +82,7 @@ def test_wrong_arguments_are_named(
 
 
 def test_an_unreachable_service_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
-    url = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert main(["smoke", "--url", url]) == 2
     error = capsys.readouterr().err
     assert f"{url} cannot be reached: Connect" in error or "refused" in error.lower()

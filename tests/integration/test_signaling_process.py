@@ -21,6 +21,7 @@ from signaling.config import load_config
 from signaling.main import EXIT_CONFIG, EXIT_FAILED
 from signaling.supervisor import ProcessSpec, Supervisor
 from signaling.tokens import MAX_DISPLAY_NAME
+from tests.support.ports import free_port
 from tests.support.processes import children, words_of
 from tests.support.signaling_server import Client, WorkerProcess
 from tests.support.waiting import PATIENCE_S
@@ -55,13 +56,6 @@ class Service:
         client.joined = await client.request(type="join", token=token, encryption="on")
         assert client.joined["type"] == "joined"
         return client
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def write_config(folder: Path, port: int) -> Path:

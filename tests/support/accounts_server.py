@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import html
 import re
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -40,6 +39,7 @@ from signaling.storage.config import StorageConfig
 from signaling.tokens import TokenKey
 from signaling.worker_link import RoomDirectory, WorkerAddress, WorkerLink
 from tests.support.databases import storage_config
+from tests.support.ports import free_port
 from tests.support.signaling_parts import COUNCIL_ROOM
 from tests.support.signaling_server import default_settings, make_client
 from tests.support.waiting import PATIENCE_S
@@ -181,13 +181,6 @@ async def visitor_of(site: Site) -> AsyncIterator[VisitorClient]:
     """Open a browser's worth of cookies."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         yield VisitorClient(site, http)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,6 @@ import itertools
 import json
 import re
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.support.browser import DESKTOP, Capture, Findings, Sending, Viewport, executable, scripts
+from tests.support.ports import free_port
 
 COMMAND_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
@@ -217,7 +217,7 @@ class FirefoxWindow:
 @contextlib.asynccontextmanager
 async def running_firefox() -> AsyncIterator[Firefox]:
     """Start Firefox with a new profile; both end with the block."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         _write_preferences(Path(profile, "user.js"))
         process = await asyncio.create_subprocess_exec(
@@ -275,10 +275,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

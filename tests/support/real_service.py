@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from types import MappingProxyType
 import aiohttp
 
 from loadtest.processes import descendants, read_use
+from tests.support.ports import free_port, free_ports
 
 DEVELOPMENT = Path("configs/dev.toml")
 START_TIMEOUT_S = 60.0
@@ -57,7 +57,7 @@ async def real_service(
 
     `program` is the module to run: another one is the service with a defect.
     """
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     config = folder / "synedrion.toml"
     text = _config(folder, port, rooms, room_class, room_capacity)
     if loadtest_rooms:
@@ -73,7 +73,7 @@ async def development_service(
 ) -> AsyncIterator[RealService]:
     """Run what `make run` does, on free ports and with the database of the folder: empty at first, or
     with the sample sittings. `settings` are other values for keys that occur once."""
-    port = free_ports(socket.SOCK_STREAM, 2)
+    port = free_ports(2)
     config = folder / "synedrion.toml"
     text = _development_config(folder, port, has_samples)
     for key, value in settings.items():
@@ -89,7 +89,7 @@ def _development_config(folder: Path, port: int, has_samples: bool) -> str:
     for key, value, ours in (
         ("data_folder", '"var"', f'"{folder}/data"'),
         ("port", "8080", str(port)),  # of the pages; the sign-in service has the next
-        ("first_port", "7882", str(free_ports(socket.SOCK_DGRAM, 2))),  # one for each worker
+        ("first_port", "7882", str(free_ports(2))),  # one for each worker
         ("has_sample_sittings", "true", str(has_samples).lower()),
         ("level", '"info"', '"warning"'),
     ):
@@ -145,23 +145,6 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    """Return a port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def free_ports(kind: socket.SocketKind, count: int) -> int:
-    """Return the first of so many ports in a row that were free a moment ago."""
-    while True:
-        first = free_port(kind)
-        with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
-            for port in range(first, first + count):
-                probes.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
-            return first
-
-
 def _config(
     folder: Path, port: int, rooms: Sequence[str], room_class: str, room_capacity: int
 ) -> str:
@@ -174,7 +157,7 @@ def _config(
 port = {port}
 [media]
 listen_addresses = ["127.0.0.1"]
-first_port = {free_port(socket.SOCK_DGRAM)}
+first_port = {free_port()}
 room_capacity = {room_capacity}
 [[workers]]
 name = "worker"

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.support.ports import free_port, free_ports
 from tests.support.processes import children, name_of, words_of
 from tests.support.repository import ROOT
 
@@ -166,7 +166,7 @@ async def running_service(
 
     The media ports are bound on `listen_addresses`. Browsers leave 127.0.0.1 out of what they use.
     """
-    http_port, media_port = _free_ports()
+    http_port, media_port = free_port(), free_ports(2)
     config = folder / "synedrion.toml"
     rooms = [("council", f"council-{number}", TITLE.format(number=number))
              for number in range(1, COUNCIL_ROOMS + 1)]  # fmt: skip
@@ -200,22 +200,6 @@ async def running_service(
         yield service
     finally:
         await _stop(process)
-
-
-def _free_ports() -> tuple[int, int]:
-    """Return a TCP port and the first of two consecutive UDP ports that nobody uses now."""
-    with socket.socket() as http:
-        http.bind(("127.0.0.1", 0))
-        while True:
-            with socket.socket(type=socket.SOCK_DGRAM) as first:
-                first.bind(("127.0.0.1", 0))
-                media_port = first.getsockname()[1]
-                with (
-                    contextlib.suppress(OSError, OverflowError),
-                    socket.socket(type=socket.SOCK_DGRAM) as second,
-                ):
-                    second.bind(("127.0.0.1", media_port + 1))
-                    return http.getsockname()[1], media_port
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

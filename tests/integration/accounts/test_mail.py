@@ -22,8 +22,8 @@ from signaling.mail.queue import LEASE_S, MailQueue, MailState, pause_after
 from signaling.mail.templates import MailTemplates
 from signaling.storage.database import Database
 from signaling.storage.models import Mail, Person
-from tests.support.accounts_server import free_port
 from tests.support.databases import BACKENDS, empty_database
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio
 

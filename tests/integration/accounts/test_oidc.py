@@ -23,7 +23,7 @@ from signaling.identity.provider import (
     ProviderUnavailable,
     SignedIn,
 )
-from tests.support.accounts_server import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.asyncio
 

@@ -19,8 +19,9 @@ from signaling.storage.database import ChangedMeanwhile, Database, StorageUnavai
 from signaling.storage.migrate import migrate
 from signaling.storage.models import AuditRecord, Base, Body, new_id
 from signaling.vault import Vault
-from tests.support.accounts_server import CLERK, free_port, running_accounts
+from tests.support.accounts_server import CLERK, running_accounts
 from tests.support.databases import BACKENDS, empty_database, storage_config
+from tests.support.ports import free_port
 from tests.support.signaling_parts import COUNCIL_ROOM
 
 pytestmark = pytest.mark.asyncio
