@@ -65,6 +65,7 @@ def filter_rules(architecture: Architecture, pid: int) -> list[Rule]:
     allow("prctl", ArgumentTest(0, kernel.PR_SET_TIMERSLACK))
     allow("sched_getattr", ArgumentTest(0, 0))
     allow("sched_setattr", ArgumentTest(0, 0))
+    allow("getpriority", ArgumentTest(0, 0), ArgumentTest(1, 0))
     allow("tgkill", ArgumentTest(0, pid))  # abort(3)
     for command in FCNTL_COMMANDS.values():
         allow("fcntl", ArgumentTest(1, command))

@@ -35,6 +35,7 @@ from tests.support.needles import (
     file_hits,
     memory_hits,
 )
+from tests.support.processes import name_of, threads_of
 from tests.support.srtp_keys import srtp_keys
 from tests.support.waiting import PATIENCE_S
 
@@ -125,24 +126,28 @@ async def test_worker_tells_signaling_what_it_has_proved_and_how_fast(tmp_path: 
     assert statistics.sandbox_lock_down_s > 0
 
 
+NICER = 3
+
+
 async def test_the_engines_thread_alone_runs_in_real_time_where_the_system_grants_it(
     tmp_path: Path,
 ) -> None:
-    async with kep_worker(tmp_path) as running:
+    async with kep_worker(tmp_path, prefix=("nice", "-n", str(NICER))) as running:
         policies = policies_of(running.pid)
+        nice = {os.getpriority(os.PRIO_PROCESS, tid) for tid in threads_of(running.pid)}
         statistics = await running.call.client.statistics()
     is_granted = await asyncio.to_thread(may_run_in_real_time)
     assert policies.pop("engine") == (os.SCHED_RR if is_granted else os.SCHED_OTHER)
     assert statistics.engine_gauges["is_real_time"] == is_granted
     assert set(policies.values()) == {os.SCHED_OTHER}
+    assert nice == {os.getpriority(os.PRIO_PROCESS, 0) + NICER}, (
+        "who ran in real time is who it was"
+    )
 
 
 def policies_of(pid: int) -> dict[str, int]:
     """Return how the threads of a process are scheduled, by their names."""
-    return {
-        (each / "comm").read_text().strip(): os.sched_getscheduler(int(each.name))
-        for each in Path(f"/proc/{pid}/task").iterdir()
-    }
+    return {name_of(tid): os.sched_getscheduler(tid) for tid in threads_of(pid)}
 
 
 def may_run_in_real_time() -> bool:

@@ -22,6 +22,11 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def threads_of(pid: int) -> list[int]:
+    """Return the threads of a process, each with a number of its own."""
+    return [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+
+
 def words_of(pid: int) -> list[str]:
     """Return the command line of a process, nothing of one that has ended."""
     try:
@@ -31,7 +36,7 @@ def words_of(pid: int) -> list[str]:
 
 
 def name_of(pid: int) -> str:
-    """Return what a process calls itself, nothing of one that has ended."""
+    """Return what a process or thread calls itself, nothing of one that has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except GONE:

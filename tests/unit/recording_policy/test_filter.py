@@ -75,7 +75,7 @@ def test_jumps_stay_within_what_the_kernel_can_express() -> None:
 @pytest.mark.parametrize("architecture", TABLES.values(), ids=list(TABLES))
 def test_every_call_outside_the_list_is_refused(architecture: Architecture) -> None:
     conditional = {"mmap", "mprotect", "clone", "clone3", "sendto", "prctl", "tgkill"}
-    conditional |= {"sched_getattr", "sched_setattr"}
+    conditional |= {"sched_getattr", "sched_setattr", "getpriority"}
     known = {*seccomp.ALLOWED, *conditional, "fcntl", "ioctl"}
     program = bpf.assemble(
         architecture.audit_value, seccomp.filter_rules(architecture, PID), REFUSED
@@ -123,6 +123,9 @@ def test_every_probed_call_is_refused_by_the_filter(architecture: Architecture) 
         ("sched_getattr", (1, 1, 48, 0), False),
         ("sched_setattr", (0, 1, 0), True),
         ("sched_setattr", (1, 1, 0), False),  # another's
+        ("getpriority", (0, 0), True),
+        ("getpriority", (0, 1), False),
+        ("getpriority", (2, 0), False),  # a user's
         ("tgkill", (PID, 9, 6), True),
         ("tgkill", (1, 1, 6), False),
         ("fcntl", (3, 1030, 0), True),

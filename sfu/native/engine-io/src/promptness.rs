@@ -78,6 +78,8 @@ impl Promptness {
 mod tests {
     use super::*;
 
+    const NICE: libc::c_int = 15;
+
     fn at(millis: u64) -> Time {
         Time::from_millis(millis)
     }
@@ -93,6 +95,8 @@ mod tests {
     #[test]
     fn who_does_not_sleep_steps_back_until_it_slept_and_rested() {
         std::thread::spawn(|| {
+            // SAFETY: no pointers are passed.
+            assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) }, 0);
             let may = system::set_scheduling(Scheduling::RealTime);
             assert!(system::set_scheduling(Scheduling::Ordinary));
             let mut promptness = Promptness::ask();
@@ -116,6 +120,11 @@ mod tests {
                 );
             }
             assert_eq!(promptness.steps_back(), if may { 2 } else { 0 });
+            assert_eq!(
+                system::own_nice(),
+                NICE,
+                "among ordinary threads it is who it was"
+            );
         })
         .join()
         .unwrap();

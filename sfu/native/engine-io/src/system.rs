@@ -237,6 +237,7 @@ pub(crate) fn set_scheduling(wanted: Scheduling) -> bool {
         },
         Scheduling::Ordinary => SchedulerAttributes {
             runtime: SLICE_NS,
+            nice: own_nice(),
             ..SchedulerAttributes::default()
         },
         Scheduling::Foreign => return false,
@@ -247,8 +248,17 @@ pub(crate) fn set_scheduling(wanted: Scheduling) -> bool {
 /// If the calling thread runs in real time, make it an ordinary one. Everybody may.
 pub(crate) fn leave_real_time() {
     if scheduling() == Scheduling::RealTime {
-        set_attributes(&SchedulerAttributes::default());
+        set_attributes(&SchedulerAttributes {
+            nice: own_nice(),
+            ..SchedulerAttributes::default()
+        });
     }
+}
+
+/// The calling thread's place among ordinary threads, kept while it runs in real time.
+pub(crate) fn own_nice() -> i32 {
+    // SAFETY: no pointers are passed.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
 }
 
 fn set_attributes(attributes: &SchedulerAttributes) -> bool {
