@@ -109,7 +109,7 @@ class Snapshot(TypedDict):
     send_failures (datagrams the kernel refused), send_waits (times a full send buffer was waited for), send_messages,
     gso_messages (messages of several datagrams), gso_refusals, receive_failures, receive_queue_drops (datagrams lost in the
     kernel because the thread came too late), commands_refused, turns (of the thread), steps_back (times the thread gave up running in real time, because it had not
-    slept for 100 ms)."""
+    slept for 500 ms)."""
     drops: dict[str, int]
     """By reason; every reason of `drop_reasons()` is present."""
     gauges: dict[str, int]

@@ -11,8 +11,9 @@ use engine::Time;
 
 use crate::system::{self, Scheduling};
 
-/// Without a sleep for so long the thread steps back. A turn takes less than a millisecond, the burst of a keyframe some.
-const TOO_LONG: Duration = Duration::from_millis(100);
+/// Without a sleep for so long the thread steps back. A turn takes less than a millisecond, what a stall of the machine left to
+/// do some tens; half a second is overload. LIMIT: how long ordinary threads of its processor wait for it.
+const TOO_LONG: Duration = Duration::from_millis(500);
 /// It stays back at least so long.
 const REST: Duration = Duration::from_secs(1);
 
@@ -103,14 +104,14 @@ mod tests {
             assert_eq!(is_real_time(&promptness), may);
             for (millis, has_slept, is_in_front) in [
                 (1000, true, true),
-                (1099, false, true),
-                (1100, false, false),
+                (1499, false, true),
                 (1500, false, false),
-                (2099, true, false),
-                (2100, false, false),
-                (2101, true, true),
-                (2200, false, true),
-                (2201, false, false),
+                (2000, false, false),
+                (2499, true, false),
+                (2500, false, false),
+                (2501, true, true),
+                (3000, false, true),
+                (3001, false, false),
             ] {
                 promptness.handle_turn(at(millis), has_slept);
                 assert_eq!(
