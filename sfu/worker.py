@@ -89,8 +89,6 @@ async def run_worker(
         )
         if is_kep:
             await preload(surroundings.certificate)
-        _run_in_real_time()
-        if is_kep:
             # Before the engine's thread: it gets the prohibitions of the one that starts it.
             surroundings.sandbox = lock_down(PACKAGES)
         native = open_engine(
@@ -115,6 +113,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     configure_logs(config.log_level)
     _show_name(config.worker)
+    _run_in_real_time()
     # uvloop sets up an io_uring, past which a sandbox cannot see.
     is_kep = config.room_class is RoomClass.KEP
     new_loop = asyncio.new_event_loop if is_kep else uvloop.new_event_loop
@@ -172,9 +171,12 @@ def _show_name(worker: str) -> None:
 
 
 def _run_in_real_time() -> None:
-    """Become what the engine's thread shall be: it inherits that, although a kep worker has given up
-    its capabilities by then, and this thread is ordinary again. By the limit it can come back to it
-    after it stepped back. Without either grant it is an ordinary thread."""
+    """Let this thread be what the engine's shall be: its start hands that on, although a kep worker has
+    given up its capabilities by then, and this thread is ordinary again. By the limit the engine's can
+    come back to it after it stepped back. Without either grant both are ordinary; who was started
+    under another policy stays there."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(ENGINE_PRIORITY))
     with contextlib.suppress(ValueError, OSError):

@@ -145,6 +145,11 @@ async def test_the_engines_thread_alone_runs_in_real_time_where_the_system_grant
     )
 
 
+async def test_a_worker_started_under_another_policy_stays_there(tmp_path: Path) -> None:
+    async with kep_worker(tmp_path, prefix=("chrt", "--batch", "0")) as running:
+        assert set(policies_of(running.pid).values()) == {os.SCHED_BATCH}
+
+
 def policies_of(pid: int) -> dict[str, int]:
     """Return how the threads of a process are scheduled, by their names."""
     return {name_of(tid): os.sched_getscheduler(tid) for tid in threads_of(pid)}
