@@ -2,7 +2,7 @@
 
 Every few minutes the hash over the rows since the last anchor becomes an entry. Rows are taken when
 they are old enough that no transaction can still put one before them.
-See docs/decisions/0004-one-chain.md.
+See docs/decisions/0005-one-chain.md.
 """
 
 from __future__ import annotations
