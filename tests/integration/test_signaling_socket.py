@@ -141,6 +141,7 @@ async def test_flood_is_closed_and_others_are_served() -> None:
         flooding = asyncio.create_task(flood())
         await until(lambda: sent > 0)
         assert (await other.request(type="ping"))["type"] == "done"
+        assert not flooding.done(), "others waited until the flood was over"
         assert await flooder.closed() in (CloseCode.RATE_LIMITED, 1006)
         await flooding
         assert any(each.get("code") == ErrorCode.RATE_LIMITED for each in flooder.heard)
