@@ -162,7 +162,11 @@ impl<C: Core> EngineThread<C> {
                 has_slept,
             } = self.wait(is_more_waiting);
             self.turn_start = self.now();
-            self.promptness.handle_turn(self.turn_start, has_slept);
+            if let Some(wanted) = self.promptness.handle_turn(self.turn_start, has_slept)
+                && !system::set_scheduling(wanted)
+            {
+                self.promptness.handle_refusal();
+            }
             self.counters.turns += 1;
             is_more_waiting = false;
             for socket in 0..self.sockets.len() {

@@ -107,7 +107,8 @@ impl EngineHandle {
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
-                let promptness = Promptness::ask();
+                system::end_sleeps_on_time();
+                let promptness = Promptness::new(system::ask_to_run_soon());
                 let zero = Instant::now();
                 let core = make_core(ntp_clock());
                 EngineThread::new(core, zero, sockets, theirs, promptness)

@@ -3,13 +3,14 @@
 //! Every packet waits for that first. An ordinary thread waits for the rest of another's slice, now and then some milliseconds.
 //! Where the process may, the thread therefore runs in real time, before all ordinary threads of its processor. It owes them
 //! that it sleeps: with more to do than the processor can, it steps back and shares with them, so that signalling, and whoever
-//! looks what is wrong, still gets a turn. Where the process may not, it is an ordinary thread with a short slice.
+//! looks what is wrong, still gets a turn. Where the process may not, it is an ordinary thread with a short slice. Pure: turns come
+//! in, a wish goes out.
 
 use std::time::Duration;
 
 use engine::Time;
 
-use crate::system::{self, Scheduling};
+use crate::system::Scheduling;
 
 /// Without a sleep for so long the thread steps back. A turn takes less than a millisecond, what a stall of the machine left to
 /// do some tens; half a second is overload. LIMIT: how long ordinary threads of its processor wait for it.
@@ -29,16 +30,8 @@ pub(crate) struct Promptness {
 }
 
 impl Promptness {
-    /// Ask for the calling thread what the system grants. A thread that was put under another policy stays there.
-    pub(crate) fn ask() -> Self {
-        system::end_sleeps_on_time();
-        if system::scheduling() == Scheduling::Ordinary
-            && !system::set_scheduling(Scheduling::RealTime)
-        {
-            // An older kernel has no slices: all stays as it is.
-            system::set_scheduling(Scheduling::Ordinary);
-        }
-        let is_real_time = system::scheduling() == Scheduling::RealTime;
+    /// Of a thread that runs in real time, or may not.
+    pub(crate) const fn new(is_real_time: bool) -> Self {
         Self {
             is_granted: is_real_time,
             is_real_time,
@@ -48,20 +41,28 @@ impl Promptness {
         }
     }
 
-    /// A turn begins at `now`, after a sleep or right after the one before.
-    pub(crate) fn handle_turn(&mut self, now: Time, has_slept: bool) {
+    /// A turn begins at `now`, after a sleep or right after the one before: say how the thread is to be scheduled, if otherwise
+    /// than before.
+    pub(crate) fn handle_turn(&mut self, now: Time, has_slept: bool) -> Option<Scheduling> {
         if has_slept {
             self.slept_at = now;
             if self.is_granted && !self.is_real_time && now.since(self.stepped_back_at) >= REST {
-                self.is_real_time = system::set_scheduling(Scheduling::RealTime);
-                self.is_granted = self.is_real_time;
+                self.is_real_time = true;
+                return Some(Scheduling::RealTime);
             }
         } else if self.is_real_time && now.since(self.slept_at) >= TOO_LONG {
-            system::set_scheduling(Scheduling::Ordinary);
             self.is_real_time = false;
             self.stepped_back_at = now;
             self.steps_back += 1;
+            return Some(Scheduling::Ordinary);
         }
+        None
+    }
+
+    /// The system refused what was asked: the thread stays among the ordinary ones.
+    pub(crate) const fn handle_refusal(&mut self) {
+        self.is_granted = false;
+        self.is_real_time = false;
     }
 
     /// True while the thread runs in real time.
@@ -79,70 +80,47 @@ impl Promptness {
 mod tests {
     use super::*;
 
-    const NICE: libc::c_int = 15;
-
     fn at(millis: u64) -> Time {
         Time::from_millis(millis)
     }
 
-    /// What the kernel says agrees with what the thread believes.
-    fn is_real_time(promptness: &Promptness) -> bool {
-        let is_real_time = system::scheduling() == Scheduling::RealTime;
-        assert_eq!(promptness.is_real_time(), is_real_time);
-        is_real_time
-    }
-
-    /// Where the process may not, every answer is no.
     #[test]
     fn who_does_not_sleep_steps_back_until_it_slept_and_rested() {
-        std::thread::spawn(|| {
-            // SAFETY: no pointers are passed.
-            assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) }, 0);
-            let may = system::set_scheduling(Scheduling::RealTime);
-            assert!(system::set_scheduling(Scheduling::Ordinary));
-            let mut promptness = Promptness::ask();
-            assert_eq!(is_real_time(&promptness), may);
-            for (millis, has_slept, is_in_front) in [
-                (1000, true, true),
-                (1499, false, true),
-                (1500, false, false),
-                (2000, false, false),
-                (2499, true, false),
-                (2500, false, false),
-                (2501, true, true),
-                (3000, false, true),
-                (3001, false, false),
-            ] {
-                promptness.handle_turn(at(millis), has_slept);
-                assert_eq!(
-                    is_real_time(&promptness),
-                    may && is_in_front,
-                    "at {millis} ms"
-                );
-            }
-            assert_eq!(promptness.steps_back(), if may { 2 } else { 0 });
-            assert_eq!(
-                system::own_nice(),
-                NICE,
-                "among ordinary threads it is who it was"
-            );
-        })
-        .join()
-        .unwrap();
+        let mut promptness = Promptness::new(true);
+        for (millis, has_slept, expected) in [
+            (1000, true, None),
+            (1499, false, None),
+            (1500, false, Some(Scheduling::Ordinary)),
+            (2000, false, None),
+            (2499, true, None),
+            (2500, false, None),
+            (2501, true, Some(Scheduling::RealTime)),
+            (3000, false, None),
+            (3001, false, Some(Scheduling::Ordinary)),
+        ] {
+            let is_before = promptness.is_real_time();
+            let wanted = promptness.handle_turn(at(millis), has_slept);
+            assert_eq!(wanted, expected, "at {millis} ms");
+            assert_eq!(promptness.is_real_time() != is_before, wanted.is_some());
+        }
+        assert_eq!(promptness.steps_back(), 2);
     }
 
     #[test]
-    fn a_thread_under_another_policy_stays_there() {
-        std::thread::spawn(|| {
-            let idle = libc::sched_param { sched_priority: 0 };
-            // SAFETY: `idle` outlives the call.
-            let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const idle) };
-            assert_eq!(result, 0);
-            let promptness = Promptness::ask();
+    fn who_may_not_or_is_refused_asks_no_more() {
+        for mut promptness in [Promptness::new(false), Promptness::new(true)] {
+            promptness.handle_turn(at(500), false);
+            if promptness.handle_turn(at(2000), true).is_some() {
+                promptness.handle_refusal();
+            }
+            for seconds in 3..10 {
+                assert_eq!(promptness.handle_turn(at(seconds * 1000), true), None);
+                assert_eq!(
+                    promptness.handle_turn(at(seconds * 1000 + 600), false),
+                    None
+                );
+            }
             assert!(!promptness.is_real_time());
-            assert_eq!(system::scheduling(), Scheduling::Foreign);
-        })
-        .join()
-        .unwrap();
+        }
     }
 }

@@ -205,6 +205,16 @@ pub(crate) fn end_sleeps_on_time() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK_NS) };
 }
 
+/// Ask for the calling thread to run soon: in real time, or else with a short slice; true if in real time. A thread that was put
+/// under another policy stays there.
+pub(crate) fn ask_to_run_soon() -> bool {
+    if scheduling() == Scheduling::Ordinary && !set_scheduling(Scheduling::RealTime) {
+        // An older kernel has no slices: all stays as it is.
+        set_scheduling(Scheduling::Ordinary);
+    }
+    scheduling() == Scheduling::RealTime
+}
+
 /// How the calling thread is scheduled now.
 pub(crate) fn scheduling() -> Scheduling {
     let mut attributes = SchedulerAttributes::default();
@@ -256,7 +266,7 @@ pub(crate) fn leave_real_time() {
 }
 
 /// The calling thread's place among ordinary threads, kept while it runs in real time.
-pub(crate) fn own_nice() -> i32 {
+fn own_nice() -> i32 {
     // SAFETY: no pointers are passed.
     unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
 }
@@ -313,4 +323,47 @@ fn clock(id: libc::clockid_t) -> Duration {
     // SAFETY: `time` is writable. The ids used here always exist, so the call cannot fail.
     unsafe { libc::clock_gettime(id, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NICE: c_int = 15;
+
+    #[test]
+    fn who_leaves_real_time_is_among_ordinary_threads_who_it_was() {
+        std::thread::spawn(|| {
+            // SAFETY: no pointers are passed.
+            assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) }, 0);
+            let is_granted = ask_to_run_soon();
+            let expected = if is_granted {
+                Scheduling::RealTime
+            } else {
+                Scheduling::Ordinary
+            };
+            assert_eq!(scheduling(), expected);
+            assert!(set_scheduling(Scheduling::Ordinary));
+            assert_eq!((scheduling(), own_nice()), (Scheduling::Ordinary, NICE));
+            assert_eq!(set_scheduling(Scheduling::RealTime), is_granted);
+            leave_real_time();
+            assert_eq!((scheduling(), own_nice()), (Scheduling::Ordinary, NICE));
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_thread_under_another_policy_stays_there() {
+        std::thread::spawn(|| {
+            let idle = libc::sched_param { sched_priority: 0 };
+            // SAFETY: `idle` outlives the call.
+            let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const idle) };
+            assert_eq!(result, 0);
+            assert!(!ask_to_run_soon());
+            assert_eq!(scheduling(), Scheduling::Foreign);
+        })
+        .join()
+        .unwrap();
+    }
 }
