@@ -72,6 +72,8 @@ class Room:
         self._new_negotiator = new_negotiator
         self._participants: dict[str, Participant] = {}
         self._by_subject: dict[str, str] = {}
+        self._detached: dict[str, Participant] = {}
+        """Who is here without a socket, the longest first."""
         self._hands = RaisedHands()
         self._viewing = Viewing(self._participants)
         self._changed_quality: dict[str, None] = {}
@@ -108,10 +110,10 @@ class Room:
         )
 
     def next_timeout(self) -> float | None:
-        """Return when `handle_timeout` is due. O(participants)."""
-        due = [p.detached_at + RESUME_WINDOW_S for p in self._detached()]
-        if self._quality_due is not None:
-            due.append(self._quality_due)
+        """Return when `handle_timeout` is due."""
+        longest = next(iter(self._detached.values()), None)
+        window_over = longest.detached_at + RESUME_WINDOW_S if longest is not None else None
+        due = [at for at in (window_over, self._quality_due) if at is not None]
         return min(due, default=None)
 
     # Inputs from people, by way of signaling.
@@ -164,6 +166,7 @@ class Room:
             raise ResumeRefused(participant=resume.participant)
         participant.secret_digest = resume.next_secret_digest
         changed = participant.handle_presence(PresenceEvent.RESUMED)
+        self._detached.pop(participant.id, None)
         outputs: Outputs = [self._updated(participant)] if changed else []
         return outputs + self._tell_speakers()
 
@@ -172,6 +175,7 @@ class Room:
         if not participant.handle_presence(PresenceEvent.SOCKET_LOST):
             return []
         participant.detached_at = now
+        self._detached[participant.id] = participant
         return [self._updated(participant)]
 
     def handle_leave(self, participant_id: str, reason: str) -> Outputs:
@@ -186,6 +190,7 @@ class Room:
             if participant.has_transport
         ]
         self._participants.clear()
+        self._detached.clear()
         return [*outputs, messages.RoomClosed(room=self._config.room, reason=reason)]
 
     def handle_offer(
@@ -319,7 +324,7 @@ class Room:
     def handle_timeout(self, now: float) -> Outputs:
         """Do what is due."""
         outputs: Outputs = []
-        for participant in self._detached():
+        for participant in list(self._detached.values()):
             if self._is_window_over(participant, now):
                 outputs += self._remove(participant.id, "lost")
         if self._quality_due is not None and now >= self._quality_due:
@@ -333,9 +338,6 @@ class Room:
         if participant is None:
             raise UnknownParticipant(room=self._config.room, participant=participant_id)
         return participant
-
-    def _detached(self) -> list[Participant]:
-        return [p for p in self._participants.values() if p.presence is Presence.DETACHED]
 
     def _is_window_over(self, participant: Participant, now: float) -> bool:
         return (
@@ -351,6 +353,7 @@ class Room:
     def _remove(self, participant_id: str, reason: str) -> Outputs:
         participant = self._participants.pop(participant_id)
         del self._by_subject[participant.subject]
+        self._detached.pop(participant_id, None)
         self._changed_quality.pop(participant_id, None)
         told = self._viewing.speaking
         behind = self._hands.handle_lower(participant_id)

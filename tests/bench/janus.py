@@ -34,7 +34,7 @@ class Load:
         return f"{rooms}1 → {self.viewers}"
 
 
-FEW, MANY, BUSY = Load(1, 20), Load(1, 60), Load(3, 60)
+FEW, MANY, BUSY = Load(1, 20), Load(1, 60), Load(2, 100)
 """A server that has little to do spends most of its time on waking: the bar is held where it works."""
 LOOP = "video-720"
 """20 pictures a second of 8 packets of about 1,100 bytes."""

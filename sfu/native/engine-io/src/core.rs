@@ -18,8 +18,12 @@ pub trait Core {
     fn handle_timeout(&mut self, now: Time);
     /// See [`Engine::next_timeout`].
     fn next_timeout(&self) -> Time;
+    /// See [`Engine::expects_more`].
+    fn expects_more(&self) -> bool {
+        false
+    }
     /// See [`Engine::transmits`].
-    fn transmits(&self) -> impl Iterator<Item = Transmit<'_>>;
+    fn transmits(&mut self) -> impl Iterator<Item = Transmit<'_>>;
     /// See [`Engine::clear_transmits`].
     fn clear_transmits(&mut self);
     /// See [`Engine::poll_event`].
@@ -49,7 +53,11 @@ impl Core for Engine {
         self.next_timeout()
     }
 
-    fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+    fn expects_more(&self) -> bool {
+        self.expects_more()
+    }
+
+    fn transmits(&mut self) -> impl Iterator<Item = Transmit<'_>> {
         self.transmits()
     }
 

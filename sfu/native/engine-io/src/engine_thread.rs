@@ -1,8 +1,8 @@
 //! The engine's thread: one loop that owns the core, the sockets and the clock.
 //!
-//! A turn: sleep until input, a request or a timeout, and a moment longer where more input is expected (`gathering`); read
-//! at most one batch of each socket; carry out at most [`MAX_REQUESTS_PER_TURN`] requests; do what is due; flush. So no
-//! socket, and neither people nor packets, can starve the others, and what a batch caused leaves before the next is read.
+//! A turn: sleep until input, a request or a timeout, in a steady flow by the clock (`gathering`); read at most one batch of
+//! each socket, and another a moment later if a picture came in part; carry out at most [`MAX_REQUESTS_PER_TURN`] requests; do
+//! what is due; flush. So no socket, and neither people nor packets, can starve the others.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -66,12 +66,15 @@ struct Waited {
     is_polled: bool,
     /// Others could run.
     has_slept: bool,
+    /// How long the rest of what came in part is worth waiting for.
+    rest_within: Duration,
 }
 
 impl Waited {
     const NOT: Self = Self {
         is_polled: false,
         has_slept: false,
+        rest_within: Duration::ZERO,
     };
 }
 
@@ -160,6 +163,7 @@ impl<C: Core> EngineThread<C> {
             let Waited {
                 is_polled,
                 has_slept,
+                rest_within,
             } = self.wait(is_more_waiting);
             self.turn_start = self.now();
             if let Some(wanted) = self.promptness.handle_turn(self.turn_start, has_slept)
@@ -171,6 +175,12 @@ impl<C: Core> EngineThread<C> {
             is_more_waiting = false;
             for socket in 0..self.sockets.len() {
                 if !is_polled || self.poller.is_ready(socket) {
+                    is_more_waiting |= self.receive(socket);
+                }
+            }
+            if !rest_within.is_zero() && self.core.expects_more() {
+                std::thread::sleep(rest_within);
+                for socket in 0..self.sockets.len() {
                     is_more_waiting |= self.receive(socket);
                 }
             }
@@ -196,21 +206,18 @@ impl<C: Core> EngineThread<C> {
                     std::thread::sleep(left);
                 }
                 return Waited {
-                    is_polled: false,
                     has_slept: !left.is_zero(),
+                    ..Waited::NOT
                 };
             }
             Wait::ForInput(gather) => gather,
         };
         self.poller.wait(self.time_to_sleep());
-        let has_input = (0..self.sockets.len()).any(|socket| self.poller.is_ready(socket));
-        if has_input && !gather.is_zero() {
-            std::thread::sleep(gather);
-        }
         // If input was there at once, it was little.
         Waited {
             is_polled: true,
             has_slept: true,
+            rest_within: gather,
         }
     }
 

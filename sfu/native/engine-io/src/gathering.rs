@@ -17,7 +17,7 @@ pub(crate) struct Gathering {
 /// How the thread shall wait for its next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Until input comes; then for so long, that more may come.
+    /// Until input comes; then, if it is part of something, for so long, that the rest may come.
     ForInput(Duration),
     /// Until so long after the last turn began, whatever comes: input flows.
     ForTime(Duration),

@@ -58,7 +58,7 @@ impl Core for Fan {
         Time::NEVER
     }
 
-    fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+    fn transmits(&mut self) -> impl Iterator<Item = Transmit<'_>> {
         self.path.into_iter().map(|path| Transmit {
             path,
             contents: &self.contents,

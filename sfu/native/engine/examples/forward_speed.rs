@@ -75,6 +75,7 @@ fn main() {
             dependency_descriptor: &[],
             decode_targets: None,
             payload: &payload,
+            is_evened: false,
         };
         forwarded += u64::from(
             stream

@@ -1,10 +1,11 @@
-//! The engine's state and its entrances. What each entrance does is told by its module: `stun_server`, `media` (RTP in, RTP
-//! out), `feedback` (RTCP in), `reports` and `service` (timers), `control` (commands), `selection` (who carries what). The
+//! The engine's state and its entrances. What each entrance does is told by its module: `stun_server`, `media` (RTP in),
+//! `fan_out` (RTP out), `feedback` (RTCP in), `reports` and `service` (timers), `control` (commands), `selection` (who carries what). The
 //! whole path of a packet: `docs/packet-path.md`.
 
 use crate::command::{Command, CommandError};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::fan_out::Run;
 use crate::ids::{ParticipantId, ParticipantKey, RoomId};
 use crate::keyed_hash::HashSecret;
 use crate::participant::Participants;
@@ -99,6 +100,7 @@ pub struct Engine {
     pub(crate) counters: Counters,
     pub(crate) drops: [u64; DropReason::ALL.len()],
     pub(crate) scratch: Scratch,
+    pub(crate) run: Run,
 }
 
 /// Whose timer it is.
@@ -165,11 +167,13 @@ impl Engine {
             counters: Counters::default(),
             drops: [0; DropReason::ALL.len()],
             scratch: Scratch::default(),
+            run: Run::default(),
         }
     }
 
     /// Take one datagram. Decrypts in place: the buffer's contents are spent. Never fails: what is wrong is counted.
     pub fn handle_datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {
+        self.finish_run_before(&path, datagram);
         self.counters.packets_received += 1;
         self.counters.bytes_received += datagram.len() as u64;
         // RFC 7983 §7: the first byte tells the protocol.
@@ -192,11 +196,13 @@ impl Engine {
     /// # Errors
     /// `CommandError` names what is wrong; nothing was changed then.
     pub fn handle_command(&mut self, now: Time, command: Command) -> Result<(), CommandError> {
+        self.finish_run();
         self.apply_command(now, command)
     }
 
     /// Do what is due at `now`. Calling early is harmless.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.finish_run();
         while let Some(owner) = self.timers.pop_due(now) {
             match owner {
                 Owner::Participant(key) => self.service_participant(now, key),
@@ -211,7 +217,8 @@ impl Engine {
     }
 
     /// What is to be sent now, grouped by path. Valid until the next mutation; call `clear_transmits` when sent.
-    pub fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+    pub fn transmits(&mut self) -> impl Iterator<Item = Transmit<'_>> {
+        self.finish_run();
         let answers = self.outgoing.answers.iter().map(|answer| Transmit {
             path: answer.path,
             contents: &self.outgoing.answer_bytes[answer.start..][..usize::from(answer.length[0])],
@@ -226,6 +233,7 @@ impl Engine {
 
     /// Forget what `transmits` gave and give the buffers back.
     pub fn clear_transmits(&mut self) {
+        self.finish_run();
         for answer in self.outgoing.answers.drain(..) {
             self.counters.packets_sent += 1;
             self.counters.bytes_sent += u64::from(answer.length[0]);
@@ -248,6 +256,7 @@ impl Engine {
 
     /// The next event, oldest first.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.finish_run();
         self.events.pop_front()
     }
 

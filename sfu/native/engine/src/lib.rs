@@ -1,7 +1,7 @@
 //! The packet engine of Synedrion: a sans-IO selective forwarding unit.
 //!
-//! The calling invariant: one mutation (`handle_datagram`, `handle_command`, `handle_timeout`), or a batch of them with the
-//! same `now`, then drain `transmits` and `poll_event`, then sleep until `next_timeout`. The core reads no clock, opens no
+//! The calling invariant: one mutation (`handle_datagram`, `handle_command`, `handle_timeout`), or a batch of them with a `now`
+//! that never goes back, then drain `transmits` and `poll_event`, then sleep until `next_timeout`. The core reads no clock, opens no
 //! socket and draws no randomness but from the seed it was given: the same inputs give the same outputs, byte for byte.
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ pub mod drop_reason;
 mod encoding;
 pub mod engine;
 pub mod event;
+mod fan_out;
 mod feedback;
 pub mod feedback_recorder;
 pub mod ice;

@@ -1,12 +1,9 @@
-//! RTP in, RTP out: the hot path. One packet is authenticated, bound to its encoding, stored once, and written to each
-//! listener's output with that listener's numbers.
+//! RTP in: the hot path. One packet is authenticated, bound to its encoding, stored once, and handed on to `fan_out`.
 
 use crate::audio_selector::Decision;
 use crate::drop_reason::DropReason;
 use crate::engine::{Engine, Owner, Path};
 use crate::ids::{EncodingKey, Kind, ParticipantKey, TrackKey};
-use crate::keyframe_limiter::KeyframeCause;
-use crate::prefetching::prefetch_ahead;
 use crate::published_track::Received;
 use crate::time::Time;
 use crate::track_table::Listener;
@@ -27,7 +24,7 @@ impl Engine {
             .get(&path)
             .ok_or(DropReason::UnknownTuple)?;
         let (track, received) = self.receive_rtp(now, key, datagram)?;
-        self.forward_received(now, track, &received)
+        self.forward_received(now, path, datagram, track, &received)
     }
 
     /// Authenticate, bind and store one packet of `key`'s.
@@ -118,6 +115,8 @@ impl Engine {
     fn forward_received(
         &mut self,
         now: Time,
+        path: Path,
+        datagram: &[u8],
         track: TrackKey,
         received: &Received,
     ) -> Result<(), DropReason> {
@@ -136,6 +135,7 @@ impl Engine {
             }
         }
         if received.is_padding {
+            self.finish_run();
             self.close_gap(now, from, number);
             return Err(DropReason::PaddingOnly);
         }
@@ -157,7 +157,10 @@ impl Engine {
                 return Err(DropReason::NotSelected);
             }
         }
-        self.fan_out(now, from, number);
+        match kind {
+            Kind::Audio => self.fan_out(now, from, &[number]),
+            Kind::Video => self.prolong_run(now, path, datagram, from, number),
+        }
         Ok(())
     }
 
@@ -201,88 +204,6 @@ impl Engine {
                 .restart(from);
         }
         self.reselect(now, listener);
-    }
-
-    /// Write one stored packet to everybody who listens to its encoding.
-    fn fan_out(&mut self, now: Time, from: EncodingKey, number: u64) {
-        let Some(entry) = self.tracks.get(from.track) else {
-            return;
-        };
-        let index = usize::from(from.encoding);
-        let Some(packet) = entry
-            .track
-            .cache(from.encoding)
-            .and_then(|cache| cache.get(number))
-        else {
-            return;
-        };
-        let mut started = std::mem::take(&mut self.scratch.started);
-        let mut is_keyframe_missed = false;
-        let listeners = &entry.listeners[index];
-        for (place, listener) in listeners.iter().enumerate() {
-            prefetch_ahead(&self.participants, listeners, place);
-            let Some(participant) = self.participants.get_mut(listener.participant) else {
-                continue;
-            };
-            let result = if participant.transport.open_output(now) {
-                self.outgoing.list(participant, listener.participant)
-            } else {
-                Err(DropReason::NotConnected)
-            };
-            let result = result.and_then(|()| {
-                let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
-                stream.handle_packet(now, from, packet, &mut participant.transport.output)
-            });
-            match result {
-                Ok(forwarded) if forwarded.started.is_some() => started.push(*listener),
-                Ok(forwarded) => is_keyframe_missed |= forwarded.missed_keyframe,
-                Err(reason) => self.drops[reason as usize] += 1,
-            }
-        }
-        for listener in started.drain(..) {
-            self.handle_started(listener);
-        }
-        self.scratch.started = started;
-        if is_keyframe_missed {
-            self.request_keyframe(now, from, KeyframeCause::Switch);
-        }
-    }
-
-    /// Send a cached keyframe and all since to one listener that waits for it; true if that started it.
-    pub(crate) fn replay(
-        &mut self,
-        now: Time,
-        listener: Listener,
-        from: EncodingKey,
-        first: u64,
-    ) -> bool {
-        let Some(cache) = self
-            .tracks
-            .get(from.track)
-            .and_then(|entry| entry.track.cache(from.encoding))
-        else {
-            return false;
-        };
-        let Some(participant) = self.participants.get_mut(listener.participant) else {
-            return false;
-        };
-        if !participant.transport.open_output(now)
-            || self
-                .outgoing
-                .list(participant, listener.participant)
-                .is_err()
-        {
-            return false;
-        }
-        let stream = &mut participant.subscribed[usize::from(listener.subscription)].stream;
-        let mut is_started = false;
-        for packet in cache.packets_from(first) {
-            match stream.handle_packet(now, from, packet, &mut participant.transport.output) {
-                Ok(forwarded) => is_started |= forwarded.started.is_some(),
-                Err(reason) => self.drops[reason as usize] += 1,
-            }
-        }
-        is_started
     }
 }
 

@@ -43,4 +43,6 @@ pub struct SourcePacket<'a> {
     pub decode_targets: Option<&'a DecodeTargets>,
     /// Payload without padding.
     pub payload: &'a [u8],
+    /// A byte shorter than others of its picture: a byte of padding lets it leave in one message with them.
+    pub is_evened: bool,
 }

@@ -278,6 +278,7 @@ impl PacketCache {
             dependency_descriptor,
             decode_targets: self.decode_targets.as_ref(),
             payload,
+            is_evened: false,
         }
     }
 

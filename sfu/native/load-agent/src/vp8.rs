@@ -23,12 +23,14 @@ pub const fn descriptor(
     ]
 }
 
-/// Cut `total` bytes of a frame into as few packets as may be, all of about one size: lengths differ by one at most.
+/// Cut `total` bytes of a frame into as few packets as may be, all of about one size: lengths differ by one at most, the
+/// longer ones come last, as from libwebrtc.
 pub fn part_bounds(total: usize, index: usize) -> (usize, usize) {
     let count = part_count(total);
     let (size, longer) = (total / count, total % count);
-    let start = index * size + index.min(longer);
-    (start, start + size + usize::from(index < longer))
+    let shorter = count - longer;
+    let start = index * size + index.saturating_sub(shorter);
+    (start, start + size + usize::from(index >= shorter))
 }
 
 /// How many packets that is, at least one.

@@ -155,7 +155,7 @@ impl Core for Script {
         self.due.map_or(Time::NEVER, |(due, ..)| due)
     }
 
-    fn transmits(&self) -> impl Iterator<Item = Transmit<'_>> {
+    fn transmits(&mut self) -> impl Iterator<Item = Transmit<'_>> {
         self.out
             .iter()
             .map(|(path, contents, datagram_bytes)| Transmit {

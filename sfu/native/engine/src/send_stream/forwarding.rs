@@ -1,6 +1,6 @@
 //! The packet path of a send stream: from a source packet to a packet in the sink, or a reason why not.
 
-use super::history::{HAS_MARKER, HAS_MID, IS_FILLER, IS_SENT, Place, Sent};
+use super::history::{HAS_MARKER, HAS_MID, IS_EVENED, IS_FILLER, IS_SENT, Place, Sent};
 use super::layer_filter::LayerFilter;
 use super::number_map::{NumberMap, Skipped};
 use super::packet_writer::{Rewrite, frame_number, write_filler, write_packet};
@@ -226,7 +226,8 @@ impl SendStream {
             payload_type: keeps_red(meta, types).unwrap_or(types.plain),
             flags: IS_SENT
                 | if has_marker { HAS_MARKER } else { 0 }
-                | if has_mid { HAS_MID } else { 0 },
+                | if has_mid { HAS_MID } else { 0 }
+                | if packet.is_evened { IS_EVENED } else { 0 },
             ..Sent::default()
         }
     }
@@ -281,6 +282,7 @@ impl SendStream {
             },
             original_sequence_number: None,
             has_mid: sent.flags & HAS_MID != 0,
+            is_evened: sent.flags & IS_EVENED != 0,
             sent_at: sent.departure,
             transport_sequence_number: self
                 .config

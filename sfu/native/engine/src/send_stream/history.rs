@@ -40,6 +40,8 @@ pub(super) const HAS_MARKER: u8 = 2;
 pub(super) const HAS_MID: u8 = 4;
 /// Padding in the place of a packet that came too late to be left out.
 pub(super) const IS_FILLER: u8 = 8;
+/// Sent with a byte of padding behind its payload.
+pub(super) const IS_EVENED: u8 = 16;
 
 /// Where an extended sequence number stands against the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub(super) struct Rewrite {
     pub(super) original_sequence_number: Option<u16>,
     /// Send the mid extension.
     pub(super) has_mid: bool,
+    /// Append a byte of padding.
+    pub(super) is_evened: bool,
     /// For the abs-send-time extension.
     pub(super) sent_at: SendTime,
     /// For the transport-wide extension.
@@ -44,7 +46,7 @@ pub(super) fn write_packet(
     let start = out.len();
     out.reserve(MAX_HEADER_BYTES + source.dependency_descriptor.len() + payload.len());
     let has_extensions = config.extensions != ExtensionIds::default();
-    rewrite.header.write(out, has_extensions, false);
+    rewrite.header.write(out, has_extensions, rewrite.is_evened);
     if has_extensions {
         write_extensions(out, config, rewrite, source);
     }
@@ -61,6 +63,9 @@ pub(super) fn write_packet(
     if let (Some(payload_type), Codec::Red) = (rewrite.block_payload_type, source.meta.codec) {
         rewrite_red_payload_types(written, payload_type);
     }
+    if rewrite.is_evened {
+        write_padding_byte(out);
+    }
     header_bytes
 }
 
@@ -69,8 +74,13 @@ pub(super) fn write_filler(out: &mut Vec<u8>, header: &OutgoingHeader) -> usize 
     let start = out.len();
     header.write(out, false, true);
     let header_bytes = out.len() - start;
-    out.push(1);
+    write_padding_byte(out);
     header_bytes
+}
+
+/// RFC 3550 §5.1: the last byte of padding says how many there are.
+fn write_padding_byte(out: &mut Vec<u8>) {
+    out.push(1);
 }
 
 fn write_extensions(

@@ -179,6 +179,7 @@ impl SendStream {
         let Some((rtx_payload_type, rtx_ssrc)) = rtx else {
             return false;
         };
+        rewrite.is_evened = false;
         rewrite.original_sequence_number = Some(rewrite.header.sequence_number);
         rewrite.header.payload_type = rtx_payload_type;
         rewrite.header.ssrc = rtx_ssrc;

@@ -29,6 +29,67 @@ fn viewer_receives_every_frame_of_the_camera_it_asked_for() {
 }
 
 #[test]
+fn the_packets_of_a_picture_leave_as_one_burst_of_one_length() {
+    let mut harness = Harness::new();
+    let sender = harness.join(vec![camera(&[])], 1);
+    let viewers: Vec<usize> = (0..3).map(|_| harness.join(vec![], 1)).collect();
+    for viewer in &viewers {
+        harness.set_source(*viewer, "v0", Some((sender, "cam")), 720);
+    }
+    let mut publisher = Publisher::new(sender, &[]);
+    publisher.packets_per_frame = 6;
+    publisher.send_frame(&mut harness, &[0]);
+    harness.run(FRAME);
+    harness.bursts.clear();
+
+    publisher.send_frame(&mut harness, &[0]);
+
+    assert_eq!(harness.bursts.len(), viewers.len());
+    for burst in &harness.bursts {
+        assert_eq!(burst.len(), 6);
+        assert!(burst.iter().all(|length| *length == burst[0]), "{burst:?}");
+    }
+    for viewer in viewers {
+        let lengths = |packet: &ReceivedRtp| packet.payload.len();
+        let received = &harness.clients[viewer].inbox.rtp[6..];
+        let received: Vec<usize> = received.iter().map(lengths).collect();
+        assert_eq!(received, [108, 108, 108, 109, 109, 109]);
+    }
+}
+
+#[test]
+fn more_is_expected_until_a_picture_is_whole_or_was_sent() {
+    let (mut harness, mut camera, viewer) = watched_camera();
+    camera.film(&mut harness, 3);
+    let payload = vp8_payload(0, 0, 3, None);
+    let mut sequence_number = camera.sequence_base.wrapping_add(camera.frame);
+    let mut send = |harness: &mut Harness, marker| {
+        let packet = Rtp {
+            ssrc: camera.ssrc(0),
+            sequence_number,
+            timestamp: 2_000_000,
+            marker,
+            payload: &payload,
+            ..Rtp::PICTURE
+        };
+        harness.send_rtp(camera.client, &packet);
+        sequence_number = sequence_number.wrapping_add(1);
+    };
+
+    harness.in_batch(|harness| {
+        assert!(!harness.engine.expects_more());
+        send(harness, false);
+        assert!(harness.engine.expects_more());
+        send(harness, true);
+        assert!(!harness.engine.expects_more());
+        send(harness, false);
+    });
+
+    assert!(!harness.engine.expects_more(), "it was sent");
+    assert_eq!(harness.clients[viewer].stream(2_200).len(), 6);
+}
+
+#[test]
 fn late_viewer_starts_from_the_cached_keyframe_without_asking_for_one() {
     let mut harness = Harness::new();
     let publisher = harness.join(vec![camera(&[])], 1);

@@ -8,6 +8,16 @@ use std::time::Duration;
 /// What the rules say, recomputed from scratch after any history.
 struct Model {
     people: Vec<Person>,
+    packets_per_frame: u8,
+}
+
+impl Model {
+    fn new(packets_per_frame: u8) -> Self {
+        Self {
+            people: Vec::new(),
+            packets_per_frame,
+        }
+    }
 }
 
 struct Person {
@@ -74,7 +84,7 @@ fn join(harness: &mut Harness, model: &mut Model, random: &mut Random) {
     let lines = 1 + random.up_to(2) as usize;
     let client = harness.join(published, lines);
     let mut publisher = Publisher::new(client, rids);
-    publisher.packets_per_frame = 1;
+    publisher.packets_per_frame = model.packets_per_frame;
     let heights = if has_camera { heights(rids) } else { &[] };
     model.people.push(Person {
         client,
@@ -153,11 +163,13 @@ fn renegotiate(harness: &mut Harness, person: &mut Person, rids: &[&'static str]
 
 fn send_frames(harness: &mut Harness, model: &mut Model, count: usize) {
     for _ in 0..count {
-        for person in model.people.iter_mut().filter(|person| person.is_here) {
-            if !person.heights.is_empty() {
-                person.publisher.send_frame(harness, &person.live.clone());
+        harness.in_batch(|harness| {
+            for person in model.people.iter_mut().filter(|person| person.is_here) {
+                if !person.heights.is_empty() {
+                    person.publisher.send_frame(harness, &person.live.clone());
+                }
             }
-        }
+        });
         harness.run(Duration::from_millis(40));
     }
 }
@@ -167,7 +179,7 @@ fn choice_of_sources_equals_a_plain_recomputation() {
     for seed in 1..=6 {
         let mut random = Random::new(seed * 1_000_003);
         let mut harness = Harness::new();
-        let mut model = Model { people: Vec::new() };
+        let mut model = Model::new(1);
         for step in 0..30 {
             for _ in 0..4 {
                 act(&mut harness, &mut model, &mut random);
@@ -194,7 +206,7 @@ fn every_stream_of_a_random_history_is_one_endless_stream() {
     for seed in 1..=3 {
         let mut random = Random::new(seed * 7_777_777);
         let mut harness = Harness::new();
-        let mut model = Model { people: Vec::new() };
+        let mut model = Model::new(1);
         for _ in 0..80 {
             act(&mut harness, &mut model, &mut random);
             let frames = 1 + random.up_to(20) as usize;
@@ -217,7 +229,7 @@ fn every_stream_of_a_random_history_is_one_endless_stream() {
 fn the_same_seeds_give_the_same_bytes() {
     let run = |seed: u64| {
         let mut harness = Harness::new();
-        let mut model = Model { people: Vec::new() };
+        let mut model = Model::new(1);
         let mut random = Random::new(seed);
         let config = LinkConfig {
             loss: Loss::Random { probability: 0.05 },
@@ -263,4 +275,37 @@ fn the_same_inputs_give_the_same_outputs() {
         )
     };
     assert_eq!(run(), run());
+}
+
+/// A picture of twenty packets is more than waits to be written together.
+#[test]
+fn whoever_gets_a_batch_gets_what_its_packets_one_by_one_would_have_given() {
+    let run = |is_one_by_one: bool, packets_per_frame: u8| {
+        let mut harness = Harness::new();
+        harness.is_one_by_one = is_one_by_one;
+        let mut model = Model::new(packets_per_frame);
+        let mut random = Random::new(99 + u64::from(packets_per_frame));
+        for _ in 0..60 {
+            act(&mut harness, &mut model, &mut random);
+            send_frames(&mut harness, &mut model, 3);
+        }
+        let streams = |client: &Client| {
+            let packets = client.inbox.rtp.iter().map(ReceivedRtp::unpadded);
+            let mut packets: Vec<ReceivedRtp> = packets.collect();
+            // Stable: each stream keeps its order. Whoever watches a picture twice may get it once after the other.
+            packets.sort_by_key(|packet| packet.header.ssrc);
+            packets
+        };
+        let received: Vec<_> = harness.clients.iter().map(streams).collect();
+        let bursts = harness.bursts.len();
+        (received, harness.engine.statistics().drops, bursts)
+    };
+    for packets_per_frame in [1, 2, 7, 20] {
+        let (together, drops, bursts) = run(false, packets_per_frame);
+        let (one_by_one, other_drops, other_bursts) = run(true, packets_per_frame);
+        assert!(together.iter().map(Vec::len).sum::<usize>() > 1_000);
+        assert!(together == one_by_one, "{packets_per_frame} packets");
+        assert_eq!(drops, other_drops);
+        assert!(bursts < other_bursts);
+    }
 }

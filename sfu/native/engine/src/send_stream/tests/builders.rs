@@ -221,6 +221,7 @@ impl Stored {
             dependency_descriptor: &self.descriptor,
             decode_targets: self.decode_targets.as_ref(),
             payload: &self.payload,
+            is_evened: false,
         }
     }
 }

@@ -44,9 +44,14 @@ impl Carried {
             );
             for packet in packets {
                 let now = packet.meta.arrival;
+                // Known when it is first sent, not when it is sent again.
+                let source_packet = SourcePacket {
+                    is_evened: packet.meta.extended_sequence_number % 2 == 1,
+                    ..packet.borrow()
+                };
                 carried
                     .stream
-                    .handle_packet(now, source.key, packet.borrow(), &mut carried.sink)
+                    .handle_packet(now, source.key, source_packet, &mut carried.sink)
                     .expect("sent");
                 carried
                     .cache
@@ -109,6 +114,7 @@ fn rtx_carries_the_original_number_and_the_same_payload_from_either_source() {
                 original.header.sequence_number.to_be_bytes()
             );
             assert_eq!(rtx.payload[2..], original.payload);
+            assert!(!rtx.header.has_padding);
             assert!(rtx.is_retransmission && rtx.transport_sequence_number.is_some());
             assert_ne!(
                 rtx.transport_sequence_number,
@@ -128,6 +134,8 @@ fn without_rtx_the_very_same_bytes_are_sent_again() {
     carried.stream.handle_report_block(0, &report);
     let originals = carried.sink.received.clone();
     let numbers: Vec<u16> = originals.iter().map(|p| p.header.sequence_number).collect();
+    assert!(originals.iter().any(|packet| packet.header.has_padding));
+    assert!(originals.iter().any(|packet| !packet.header.has_padding));
 
     let outcome = carried.nack(900, &numbers, 50);
 

@@ -19,7 +19,21 @@ pub(crate) struct ReceivedRtp {
     pub at: Time,
     pub header: RtpHeader,
     pub mid: Option<String>,
+    /// Without padding.
     pub payload: Vec<u8>,
+}
+
+impl ReceivedRtp {
+    /// All that a decoder sees of it.
+    pub(crate) fn unpadded(&self) -> Self {
+        Self {
+            header: RtpHeader {
+                has_padding: false,
+                ..self.header
+            },
+            ..self.clone()
+        }
+    }
 }
 
 /// What came to a client.
@@ -147,7 +161,10 @@ impl Client {
             self.inbox.unreadable += 1;
             return;
         };
-        let packet = &datagram[..length];
+        let padded = &datagram[header.header_bytes..length];
+        let padding = wire::rtp::padding_bytes(header.has_padding, padded);
+        let padding = padding.expect("engine sends padding that can be taken off");
+        let packet = &datagram[..length - padding];
         let extensions = extensions::parse(packet, &header, &IDS);
         self.inbox.rtp.push(ReceivedRtp {
             at: now,

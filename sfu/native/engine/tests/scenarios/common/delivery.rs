@@ -67,7 +67,20 @@ impl Harness {
         }
         self.engine.prefetch(&[Coming::new(path, &datagram)]);
         self.engine.handle_datagram(self.now, path, &mut datagram);
-        self.drain();
+        if !self.is_in_batch {
+            self.drain();
+        }
+    }
+
+    /// What `send` sends is handed in before anything is looked at, as a batch that the shell received; one by one in a
+    /// harness that was told so. A batch within a batch is part of it.
+    pub(crate) fn in_batch(&mut self, send: impl FnOnce(&mut Self)) {
+        let is_whole = !std::mem::replace(&mut self.is_in_batch, !self.is_one_by_one);
+        send(self);
+        if is_whole {
+            self.is_in_batch = false;
+            self.drain();
+        }
     }
 
     fn client_at(&self, path: Path) -> Option<usize> {
@@ -86,10 +99,14 @@ impl Harness {
     pub(super) fn serve_links(&mut self) {
         let now = self.now.as_nanos();
         for index in 0..self.clients.len() {
-            while let Some(datagram) = self.links.get_mut(&index).and_then(|(up, _)| up.poll(now)) {
-                let path = self.clients[index].path;
-                self.hand_in(path, datagram);
-            }
+            self.in_batch(|harness| {
+                while let Some(datagram) =
+                    (harness.links.get_mut(&index)).and_then(|(up, _)| up.poll(now))
+                {
+                    let path = harness.clients[index].path;
+                    harness.hand_in(path, datagram);
+                }
+            });
             while let Some(datagram) = self
                 .links
                 .get_mut(&index)
@@ -112,6 +129,7 @@ impl Harness {
     pub(super) fn drain(&mut self) {
         let mut datagrams = Vec::new();
         for transmit in self.engine.transmits() {
+            self.bursts.push(transmit.datagram_bytes.to_vec());
             let lengths = transmit.datagram_bytes.iter().copied().map(usize::from);
             assert_eq!(lengths.sum::<usize>(), transmit.contents.len());
             for datagram in transmit.datagrams() {

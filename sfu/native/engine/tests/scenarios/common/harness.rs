@@ -35,6 +35,11 @@ pub(crate) struct Harness {
     pub(crate) rtp_delivered: u64,
     /// Datagrams handed to the engine are copied here, if wanted.
     pub(crate) capture: Option<Vec<Vec<u8>>>,
+    /// Lengths of the datagrams that left together.
+    pub(crate) bursts: Vec<Vec<u16>>,
+    pub(super) is_in_batch: bool,
+    /// Nothing is handed in as a batch.
+    pub(crate) is_one_by_one: bool,
     profiles: [SrtpProfile; 2],
     next_check: Time,
     /// Datagrams that went to no client.
@@ -61,6 +66,9 @@ impl Harness {
             timeouts: 0,
             rtp_delivered: 0,
             capture: None,
+            bursts: Vec::new(),
+            is_in_batch: false,
+            is_one_by_one: false,
             profiles: [SrtpProfile::AeadAes128Gcm; 2],
             next_check: Time::ZERO,
             strays: Vec::new(),
