@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import CodeType
 from typing import Any, Protocol
 
 import jinja2
 from aiohttp import web
+from jinja2.bccache import Bucket
 
 from signaling.scheduling.wall_time import ATHENS as ATHENS
 from signaling.scheduling.wall_time import to_wall
@@ -30,6 +32,26 @@ class Timed(Protocol):
         """Last moment."""
 
 
+class CompiledTemplates(jinja2.BytecodeCache):
+    """What templates were compiled to, in memory, for every application that this process makes.
+
+    By name and a checksum of the text: a template that changed is compiled again.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None, "invariant: a template is kept once it is compiled"
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = CompiledTemplates()
+
+
 class Renderer:
     """The templates of the pages."""
 
@@ -41,6 +63,7 @@ class Renderer:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
+            bytecode_cache=_COMPILED,
         )
         self._environment.filters["athens"] = athens_time
         self._environment.filters["athens_clock"] = athens_clock

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+import jinja2
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from signaling.rendering import athens_clock, day_text, file_size, hours
+from signaling.rendering import Renderer, athens_clock, day_text, file_size, hours
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,28 @@ def test_times_are_what_clocks_in_greece_show() -> None:
     assert hours(meeting) == "00:05–02:30"
     assert day_text(meeting.starts_at, texts) == "Π 2 Ιουλίου 2026"
     assert athens_clock(datetime(2026, 1, 31, 7, 0, tzinfo=UTC)) == "09:00"
+
+
+def test_each_text_of_a_template_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    really = jinja2.Environment._compile
+
+    def count(self: jinja2.Environment, source: str, filename: str) -> object:
+        compiled.append(filename)
+        return really(self, source, filename)
+
+    monkeypatch.setattr(jinja2.Environment, "_compile", count)
+    page = tmp_path / "page.html"
+
+    def shown(text: str, *, has_keps: bool) -> str | None:
+        page.write_text(text + "{% if has_keps %} kep{% endif %}", encoding="utf-8")
+        renderer = Renderer(tmp_path, has_keps=has_keps)
+        return renderer.render(make_mocked_request("GET", "/"), "page.html", {}).text
+
+    assert shown("μία", has_keps=False) == "μία"
+    assert shown("μία", has_keps=True) == "μία kep"
+    assert compiled == [str(page)]
+    assert shown("δύο", has_keps=False) == "δύο"
+    assert compiled == [str(page)] * 2
