@@ -37,9 +37,9 @@ async def browsers() -> AsyncIterator[dict[str, Browser]]:
         yield {"chromium": chromium, "firefox": firefox}
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[PlaywrightBrowser]:
-    """A Chromium for pages without media."""
+    """A Chromium for pages without media; each test has contexts of its own."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
             executable_path=executable("chromium"), args=["--no-sandbox"], headless=True

@@ -20,7 +20,11 @@ from tests.support.accounts_server import (
 )
 from tests.support.page_steps import AXE, FIND_VIOLATIONS, SUBMIT
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(180),
+]
 
 PICTURES = Path("var/screenshots/accounts")
 SIZES = {"desktop": (1100, 800), "phone": (390, 800)}
@@ -103,8 +107,10 @@ async def window(browser: Browser, server: Site, size: str, language: str) -> As
 
     page.on("console", note)
     page.on("pageerror", lambda error: opened.problems.append(str(error)))
-    yield opened
-    await context.close()
+    try:
+        yield opened
+    finally:
+        await context.close()
     assert opened.problems == []
 
 

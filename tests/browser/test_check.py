@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import Stage
 from tests.support.browser import DESKTOP, PHONE, Viewport, eventually
 from tests.support.chromium import ChromiumWindow, running_chromium
 from tests.support.repository import ROOT
 from tests.support.service import OUTPUT, Service, running_service
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(240),
+]
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 PICTURES = Path(OUTPUT, "screenshots")
@@ -49,12 +54,9 @@ async def test_the_whole_check_finds_that_all_is_well(tmp_path: Path) -> None:
 
 
 async def test_a_refused_camera_and_a_blocked_path_are_named_with_a_remedy(
-    tmp_path: Path,
+    service: Service,
 ) -> None:
-    async with (
-        running_service(tmp_path, "check") as service,
-        running_chromium(DENY) as chromium,
-    ):
+    async with running_chromium(DENY) as chromium:
         window = await chromium.window(viewport=PHONE)
         await window.page.context.add_init_script(NO_UDP)
         await window.open(f"{service.base}/check?lang=en")
@@ -75,18 +77,18 @@ async def test_a_refused_camera_and_a_blocked_path_are_named_with_a_remedy(
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-async def test_help_and_contact_are_accessible(tmp_path: Path, viewport: Viewport) -> None:
-    async with running_service(tmp_path, "help") as service, running_chromium() as chromium:
-        window = await chromium.window(viewport=viewport)
-        size = "phone" if viewport.is_phone else "desktop"
-        for language in ("el", "en"):
-            for name in ("", "help", "contact", "check"):
-                picture = f"{name or 'home'}-{size}-{language}"
-                await look(window, service, f"/{name}?lang={language}", picture)
-        await window.open(f"{service.base}/contact")
-        await window.page.click("main form button[type=submit]")
-        await look_here(window, f"contact-mistakes-{size}")
-        assert problems(window) == []
+async def test_help_and_contact_are_accessible(stage: Stage, viewport: Viewport) -> None:
+    window = await stage.window("chromium", viewport=viewport, capture=None)
+    assert isinstance(window, ChromiumWindow)
+    size = "phone" if viewport.is_phone else "desktop"
+    for language in ("el", "en"):
+        for name in ("", "help", "contact", "check"):
+            picture = f"{name or 'home'}-{size}-{language}"
+            await look(window, stage.service, f"/{name}?lang={language}", picture)
+    await window.open(f"{stage.service.base}/contact")
+    await window.page.click("main form button[type=submit]")
+    await look_here(window, f"contact-mistakes-{size}")
+    assert problems(window) == []
 
 
 async def run_check(window: ChromiumWindow, *, hears: str) -> dict[str, Any]:

@@ -14,7 +14,11 @@ from tests.support.accounts_server import ADMINISTRATOR, running_accounts
 from tests.support.desk import HEAD, fields_on, give_role
 from tests.support.page_steps import SUBMIT
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(240),
+]
 PICTURES = Path("var/screenshots/accounts")
 PEOPLE = "Όνομα;E-mail;Ιδιότητα\nΆννα Προέδρου;anna@dimos.gr;πρόεδρος\nΚακή γραμμή;nobody;μέλος\n"
 

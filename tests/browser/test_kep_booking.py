@@ -12,7 +12,11 @@ from tests.browser.test_accounts import Window, window
 from tests.support.accounts_server import running_accounts
 from tests.support.page_steps import SUBMIT
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(180),
+]
 
 PICTURES = Path("var/screenshots/accounts")
 CITIZEN, MANAGER = "000000061", "150000042"
