@@ -14,13 +14,15 @@ from signaling.accounts.bodies import (
     list_bodies,
     list_units,
 )
-from signaling.accounts.body_changes import BodyChange, BodyChanges, check_body, find_body
+from signaling.accounts.body_changes import BodyChanges, check_body, find_body
+from signaling.accounts.body_refused import NOTHING_REFUSED, RefusedForm, read_change
 from signaling.accounts.parts import PageParts
 from signaling.accounts.rights import AccountRole, Action, Target, bodies_of
 from signaling.accounts.role_invitations import open_invitations
 from signaling.accounts.visitor import Visitor
 from signaling.audit.trail import AuditAction, AuditEntry
-from signaling.storage.models import RoleAssignment
+from signaling.storage.database import ChangedMeanwhile
+from signaling.storage.models import RoleAssignment, Unit
 
 PAGE_SIZE = 25
 INVITE_MISTAKES = ("email_missing", "email_bad")
@@ -75,7 +77,7 @@ class BodyPages:
         visitor = await self._accounts.visitors.require(request)
         mistake = request.query.get("mistake", "")
         errors = {"invite_email": mistake} if mistake in INVITE_MISTAKES else {}
-        return await self._body_page(request, visitor, 200, errors, {})
+        return await self._body_page(request, visitor, RefusedForm(errors=errors))
 
     async def change(self, request: web.Request) -> web.Response:
         """Rename a body, or close or open it."""
@@ -85,10 +87,12 @@ class BodyPages:
         accounts.take_turn(visitor)
         body_id = request.match_info["id"]
         try:
-            await self._changes.change_body(visitor, body_id, _read_change(form))
+            await self._changes.change_body(visitor, body_id, read_change(form))
         except (BadName, NameTaken) as mistake:
             errors = {"name": name_error(mistake, form.get("name", ""))}
-            return await self._body_page(request, visitor, 422, errors, form)
+            return await self._body_page(request, visitor, RefusedForm(form, errors))
+        except (ChangedMeanwhile, web.HTTPConflict):
+            return await self._body_page(request, visitor, RefusedForm(form, is_stale=True))
         raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def create_unit(self, request: web.Request) -> web.Response:
@@ -101,7 +105,7 @@ class BodyPages:
             await self._changes.create_unit(visitor, body_id, typed)
         except (BadName, NameTaken) as mistake:
             errors = {"unit_name": name_error(mistake, typed)}
-            return await self._body_page(request, visitor, 422, errors, form)
+            return await self._body_page(request, visitor, RefusedForm(form, errors))
         raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def change_unit(self, request: web.Request) -> web.Response:
@@ -111,10 +115,13 @@ class BodyPages:
         accounts.take_turn(visitor)
         body_id, unit_id = request.match_info["id"], request.match_info["unit"]
         try:
-            await self._changes.change_unit(visitor, body_id, unit_id, _read_change(form))
+            await self._changes.change_unit(visitor, body_id, unit_id, read_change(form))
         except (BadName, NameTaken) as mistake:
             errors = {f"name_{unit_id}": name_error(mistake, form.get("name", ""))}
-            return await self._body_page(request, visitor, 422, errors, form)
+            return await self._body_page(request, visitor, RefusedForm(form, errors, unit_id))
+        except (ChangedMeanwhile, web.HTTPConflict):
+            refused = RefusedForm(form, unit_id=unit_id, is_stale=True)
+            return await self._body_page(request, visitor, refused)
         raise web.HTTPSeeOther(f"/administration/bodies/{body_id}")
 
     async def end_role(self, request: web.Request) -> web.Response:
@@ -160,9 +167,8 @@ class BodyPages:
         )  # fmt: skip
 
     async def _body_page(
-        self, request: web.Request, visitor: Visitor, status: int, errors: Mapping[str, str],
-        typed: Mapping[str, str],
-    ) -> web.Response:  # fmt: skip
+        self, request: web.Request, visitor: Visitor, refused: RefusedForm = NOTHING_REFUSED
+    ) -> web.Response:
         async with self._accounts.database.read() as session:
             body = await find_body(session, request.match_info["id"])
             target = Target(body_id=body.id)
@@ -170,24 +176,20 @@ class BodyPages:
             units = await list_units(session, body.id)
             roles = await list_assignments(session, body_id=body.id)
             offers = await open_invitations(session, body.id, self._accounts.now())
+            thing = await session.get(Unit, refused.unit_id) if refused.unit_id else body
         endable = {
             role.id for role in roles
             if visitor.may(END_ACTIONS[role.role], Target(body_id=body.id, unit_id=role.unit_id))
         }  # fmt: skip
         return self._parts.page(
-            request, "body.html", visitor, status=status, body=body, units=units, roles=roles,
+            request, "body.html", visitor, status=refused.status, body=body, units=units, roles=roles,
             endable=endable, may_change=visitor.may(Action.MANAGE_BODIES),
             may_create_unit=visitor.may(Action.CREATE_UNIT, target), offers=offers,
             may_appoint_body=visitor.may(Action.APPOINT_BODY_COORDINATOR, target),
             may_appoint_unit=visitor.may(Action.APPOINT_UNIT_COORDINATOR, target),
-            done="invited" if request.query.get("done") == "invited" else "", errors=errors,
-            typed=typed,
+            done="invited" if request.query.get("done") == "invited" else "",
+            refused=refused, thing=thing, errors=refused.errors, typed=refused.typed,
         )  # fmt: skip
-
-
-def _read_change(form: Mapping[str, str]) -> BodyChange:
-    is_active = form["set"] == "open" if form.get("set") in ("open", "closed") else None
-    return BodyChange(form.get("version", ""), form.get("name", ""), is_active)
 
 
 def name_error(mistake: Exception, typed: str) -> str:

@@ -114,6 +114,34 @@ async def window(browser: Browser, server: Site, size: str, language: str) -> As
     assert opened.problems == []
 
 
+async def is_told_that_the_body_changed(administrator: Window) -> None:
+    """Rename and close what a colleague has renamed meanwhile: one click more, and it is done."""
+    page = administrator.page
+    colleague = await page.context.new_page()
+    await colleague.goto(page.url)
+    await colleague.fill("#rename #name", "Δήμος του Πρώτου")
+    await colleague.click("#rename button")
+    await page.fill("#rename #name", "Δήμος του Δεύτερου")
+    await administrator.press("#rename button", "body-changed-meanwhile")
+    assert "Δήμος του Πρώτου (" in await page.inner_text("[role=alert]")
+    assert await page.input_value("#rename #name") == "Δήμος του Δεύτερου"
+    await administrator.press("[role=alert] button", "body-renamed")
+    assert "Δήμος του Δεύτερου" in await page.inner_text("h1")
+
+    unit = page.locator(".cards details >> nth=0")
+    await unit.locator("summary").click()
+    await colleague.goto(page.url)
+    await colleague.locator(".cards details >> nth=0 >> summary").click()
+    await colleague.locator(".cards details >> nth=0 >> input[name=name]").fill("Άλλη Μονάδα")
+    await colleague.locator(".cards details >> nth=0 >> button >> nth=0").click()
+    await colleague.close()
+    await unit.locator(".link-button").click()
+    await administrator.look("unit-changed-meanwhile")
+    assert "Άλλη Μονάδα (" in await page.inner_text("[role=alert]")
+    await administrator.press("[role=alert] button", "unit-closed")
+    assert await page.locator(".cards .status-tag").count() == 1
+
+
 @pytest.mark.parametrize(("size", "language"), [("desktop", "el"), ("phone", "el")])
 async def test_clerk_asks_for_a_role_and_the_administrator_gives_it(
     browser: Browser, size: str, language: str
@@ -141,6 +169,7 @@ async def test_clerk_asks_for_a_role_and_the_administrator_gives_it(
         await administrator.open("/administration/bodies", "bodies")
         await administrator.press("text=Δήμος Παραδείγματος", "body")
         assert "ΜΑΡΙΑ ΓΡΑΜΜΑΤΕΑΣ" in await administrator.page.inner_text("main")
+        await is_told_that_the_body_changed(administrator)
         await administrator.open("/administration/mail", "mail")
         await administrator.open("/administration/audit", "audit")
 
@@ -169,6 +198,9 @@ async def test_english_pages_are_accessible_too(browser: Browser) -> None:
             await administrator.open(f"/{path}", path.replace("/", "-"))
             text = await administrator.page.inner_text("h1, label, nav, button")
             assert not re.search("[Α-Ωα-ω]{3}", text.replace("Ελληνικά", "")), path
+        await administrator.open("/administration/bodies", "bodies")
+        await administrator.press("text=Δήμος Παραδείγματος", "body")
+        await is_told_that_the_body_changed(administrator)
 
 
 async def test_pages_work_without_scripts_and_by_keyboard(browser: Browser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import re
 from datetime import timedelta
 
@@ -22,29 +21,9 @@ from tests.support.desk import (
     stored_sitting,
     version_in,
 )
+from tests.support.shown_forms import form_in, notice_in
 
 pytestmark = pytest.mark.asyncio
-
-
-def form_in(shown: Shown, action: str) -> dict[str, str]:
-    """Return what a form of the page would send, but for its buttons."""
-    text = re.search(rf'<form[^>]*action="[^"]*/{action}"[^>]*>(.*?)</form>', shown.text, re.DOTALL)
-    assert text is not None, shown.text
-    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text[1])
-    checked = re.findall(
-        r'<input type="checkbox" id="\w+" name="(\w+)" value="yes" checked', text[1]
-    )
-    typed = re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>([^<]*)</textarea>', text[1])
-    fields = {name: html.unescape(value) for name, value in (*hidden, *typed)}
-    return {**fields, **dict.fromkeys(checked, "yes")}
-
-
-def notice_in(shown: Shown) -> str:
-    """Return what is told above the page, as it is read; its button with what it sends."""
-    text = re.search(r'<div class="page-warning" role="alert">(.*?)</div>', shown.text, re.DOTALL)
-    assert text is not None, shown.text
-    read = re.sub(r"<(?!button)[^>]*>", "", text[1])
-    return " ".join(html.unescape(read).split())
 
 
 async def edit(visitor: VisitorClient, path: str, **fields: str) -> None:
