@@ -43,9 +43,10 @@ from signaling.middlewares import access_log, errors, security_headers
 from signaling.mute_rule import NoMuteRule
 from signaling.pages import HomeSettings, Pages, RoomPageSettings, WebFolders
 from signaling.randomness import Randomness
-from signaling.rendering import Renderer
+from signaling.rendering import Renderer, keep_language
 from signaling.room_session import SessionServices
 from signaling.tokens import TokenGate, TokenKey
+from signaling.ways_back import add_ways_back
 from signaling.websocket import SocketConnection, SocketServices
 from signaling.wire_json import SharedEncoder
 from signaling.worker_link import RoomDirectory
@@ -111,6 +112,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     app = web.Application(
         middlewares=[
             access_log(parts.metrics),
+            keep_language,
             security_headers(
                 settings.is_https, accounts.form_targets if accounts is not None else ()
             ),
@@ -129,6 +131,7 @@ def make_app(settings: AppSettings, parts: AppParts) -> web.Application:
     helpdesk.add_routes(app)
     _add_domain(app, settings, parts, PageKit(renderer, doors, calls))
     app.router.add_static("/static", parts.folders.static, follow_symlinks=False)
+    add_ways_back(app)
     app.on_response_prepare.append(_cache_static)
     return app
 

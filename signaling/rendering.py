@@ -9,8 +9,10 @@ from types import CodeType
 from typing import Any, Protocol
 
 import jinja2
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from jinja2.bccache import Bucket
+from yarl import URL
 
 from signaling.scheduling.wall_time import ATHENS as ATHENS
 from signaling.scheduling.wall_time import to_wall
@@ -77,9 +79,11 @@ class Renderer:
 
     def render(
         self, request: web.Request, name: str, values: Mapping[str, Any], *,
-        visitor: object = None, status: int = 200,
+        visitor: object = None, status: int = 200, shown_at: str | None = None,
     ) -> web.Response:  # fmt: skip
         """Return a page. `visitor` is who the header shows as signed in.
+
+        `shown_at` is where GET shows it, if it is not where it was asked for.
 
         Raises:
             jinja2.TemplateError: the template is wrong.
@@ -88,17 +92,33 @@ class Renderer:
         text = self._environment.get_template(name).render(
             lang=language,
             other_lang=other_language(language),
+            switch_to=switch_address(request, other_language(language), shown_at),
             path=request.path,
             visitor=visitor,
             **values,
         )
-        response = web.Response(text=text, content_type="text/html", charset="utf-8", status=status)
-        if request.query.get("lang") == language:
-            response.set_cookie(
-                LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_AGE_S, httponly=True,
-                samesite="Lax", secure=request.secure,
-            )  # fmt: skip
-        return response
+        return web.Response(text=text, content_type="text/html", charset="utf-8", status=status)
+
+
+@web.middleware
+async def keep_language(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep the language that an address asks for, on the way to another page too."""
+    try:
+        response = await handler(request)
+    except web.HTTPRedirection as redirection:
+        _keep_language(request, redirection)
+        raise
+    _keep_language(request, response)
+    return response
+
+
+def _keep_language(request: web.Request, response: web.StreamResponse) -> None:
+    language = request.query.get("lang")
+    if language in LANGUAGES and not response.prepared:
+        response.set_cookie(
+            LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_AGE_S, httponly=True,
+            samesite="Lax", secure=request.secure,
+        )  # fmt: skip
 
 
 def athens_time(moment: datetime) -> str:
@@ -146,3 +166,15 @@ def language_of(request: web.Request) -> str:
 def other_language(language: str) -> str:
     """Return the language to switch to."""
     return LANGUAGES[1] if language == LANGUAGES[0] else LANGUAGES[0]
+
+
+def switch_address(request: web.Request, language: str, shown_at: str | None = None) -> str:
+    """Return where the page in hand is to be had in another language.
+
+    What was typed is not: of a form that was sent, only the address is asked for again.
+    """
+    url = request.rel_url if shown_at is None else URL(shown_at)
+    if shown_at is None and request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
+        url = url.with_query(None)
+    # One slash: an address that begins with two would name another host.
+    return "/" + str(url.update_query(lang=language)).lstrip("/")

@@ -53,7 +53,12 @@ class PageParts:
 
     def page(
         self, request: web.Request, name: str, visitor: Visitor, *, status: int = 200,
-        **values: object,
+        shown_at: str | None = None, **values: object,
     ) -> web.Response:  # fmt: skip
-        """Return a page for `visitor`; a form that came with mistakes is shown with status 422."""
-        return self.renderer.render(request, name, values, visitor=visitor, status=status)
+        """Return a page for `visitor`; a form that came with mistakes is shown with status 422.
+
+        `shown_at` is where GET shows it, if it is not where it was asked for.
+        """
+        return self.renderer.render(
+            request, name, values, visitor=visitor, status=status, shown_at=shown_at
+        )

@@ -186,9 +186,11 @@ class ContactPages:
 
     def _page(
         self, request: web.Request, name: str, visitor: Visitor, *, status: int = 200,
-        **values: object,
+        shown_at: str | None = None, **values: object,
     ) -> web.Response:  # fmt: skip
-        response = self._parts.page(request, name, visitor, status=status, **values)
+        response = self._parts.page(
+            request, name, visitor, status=status, shown_at=shown_at, **values
+        )
         response.headers.update(SAME_ORIGIN_REFERRER)
         return response
 

@@ -213,8 +213,9 @@ class SignInPages:
                    self._parts.providers]  # fmt: skip
         values = {"choices": choices, "problem": problem}
         response = self._renderer.render(
-            request, "sign_in.html", values, visitor=visitor, status=status
-        )
+            request, "sign_in.html", values, visitor=visitor, status=status,
+            shown_at=None if problem is None else "/sign-in",
+        )  # fmt: skip
         if status == 503:
             response.headers["Retry-After"] = "10"
         return response

@@ -231,7 +231,8 @@ class BookingPages:
         status: int = 200,
     ) -> web.Response:  # fmt: skip
         return self._page(
-            request, "kep_person.html", visitor, 4, status=status, choice=choice, form=shown.form,
+            request, "kep_person.html", visitor, 4, status=status,
+            shown_at=choice.path("person"), choice=choice, form=shown.form,
             errors=shown.errors, when=time_of(choice.step, language_of(request)),
             documents=list(IdentityDocument), needs=list(SpecialRequirement),
             ways=ways_of_delivery(choice.theme), civil=self._civil(visitor),
@@ -245,7 +246,8 @@ class BookingPages:
         async with self._accounts.database.read() as session:
             kep = await session.get(Kep, choice.kep_id) if choice.kep_id else None
         return self._page(
-            request, "kep_review.html", visitor, 5, status=status, choice=choice, form=shown.form,
+            request, "kep_review.html", visitor, 5, status=status,
+            shown_at=choice.path("person"), choice=choice, form=shown.form,
             errors=shown.errors, kep=kep, when=time_of(choice.step, language),
             offers=[time_of(each, language) for each in shown.offers],
             request_key=secrets.token_hex(16), civil=self._civil(visitor),
@@ -257,11 +259,12 @@ class BookingPages:
 
     def _page(
         self, request: web.Request, name: str, visitor: Visitor, number: int, *,
-        status: int = 200, **values: object,
+        status: int = 200, shown_at: str | None = None, **values: object,
     ) -> web.Response:  # fmt: skip
         return self._parts.pages.page(
-            request, name, visitor, status=status, number=number, count=STEPS, **values
-        )
+            request, name, visitor, status=status, shown_at=shown_at, number=number, count=STEPS,
+            **values,
+        )  # fmt: skip
 
 
 async def _choice(session: AsyncSession, request: web.Request, values: Mapping[str, str]) -> Choice:

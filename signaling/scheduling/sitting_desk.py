@@ -75,19 +75,11 @@ class SittingDesk:
         app.router.add_get(sitting + "/agenda", self.agenda)
         app.router.add_post(sitting + "/agenda", self.change_agenda)
         app.router.add_post(sitting + "/template", self.keep_as_template)
-        for action in ("cancel", "extend", "end", "template"):
-            app.router.add_get(f"{sitting}/{action}", self.lead_back)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show a sitting to the coordinators of its body."""
         visitor = await self._parts.require(request)
         return await self._sitting_page(request, visitor)
-
-    async def lead_back(self, request: web.Request) -> web.Response:
-        """Lead from where a form was refused to the page of the sitting: in another language, say."""
-        await self._parts.require(request)
-        page = request.rel_url.parent.with_query(request.rel_url.query)
-        raise web.HTTPSeeOther(page)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Call a sitting off, or all that follow in its series, with a reason."""

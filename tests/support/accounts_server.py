@@ -73,6 +73,7 @@ class AccountsServer:
     clock: ShiftedClock
     directory: RoomDirectory
     audit: AuditService
+    app: web.Application
 
     def api_parts(self) -> ApiParts:
         """Return what the API is put together from."""
@@ -224,15 +225,14 @@ async def running_accounts(
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         await audit.writer.wait_open()
         directory = await _start_directory(stack, workers, audit)
-        await _serve(
-            stack, _make_app(service, keps, audit, url=url, directory=directory, clock=clock), port
-        )
+        app = _make_app(service, keps, audit, url=url, directory=directory, clock=clock)
+        await _serve(stack, app, port)
         if wait:
             async with asyncio.timeout(PATIENCE_S):
                 await keps.is_ready.wait()
         yield AccountsServer(
             url, f"http://127.0.0.1:{provider_port}", service, keps, provider, clock, directory,
-            audit,
+            audit, app,
         )  # fmt: skip
 
 
