@@ -43,6 +43,7 @@ from signaling.scheduling.sittings import (
     NotNow,
     Overlap,
     count_rest_of_series,
+    obstacle_to_change,
     target_of,
     times_of,
 )
@@ -120,7 +121,9 @@ class SittingDesk:
         try:
             sitting = await self._changes.change_agenda(visitor, seen, parse_rows(typed))
         except NotNow as problem:
-            return await self._sitting_page(request, visitor, Refused(form, problem))
+            shown, items = await self._read_agenda(visitor, seen.sitting_id)
+            kept = EditedAgenda(shown, typed, current=items, obstacle=str(problem))
+            return self._agenda_page(request, visitor, kept)
         except BadAgenda as mistake:
             shown, _ = await self._read_agenda(visitor, seen.sitting_id)
             return self._agenda_page(
@@ -218,6 +221,7 @@ class SittingDesk:
             request, "agenda.html", visitor, status=agenda.status, agenda=agenda,
             sitting=agenda.sitting, errors=agenda.errors,
             version=version or str(agenda.sitting.version),
+            obstacle=agenda.obstacle or obstacle_to_change(agenda.sitting, self._accounts.now()),
         )  # fmt: skip
 
 
@@ -231,12 +235,14 @@ class EditedAgenda:
     merged: MergedRows | None = None
     """Somebody else changed the sitting since the editor was shown."""
     current: Sequence[AgendaItem] = ()
-    """What they made of the agenda, if so."""
+    """What the agenda is, if not what was typed."""
+    obstacle: str = ""
+    """Code of why what was typed was not saved and cannot be."""
 
     @property
     def status(self) -> int:
         """Status of the answer."""
-        if self.merged is not None:
+        if self.merged is not None or self.obstacle:
             return 409
         return 422 if self.errors else 200
 

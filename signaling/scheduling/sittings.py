@@ -418,11 +418,17 @@ async def _fields_of(
     }
 
 
-def _check_changeable(sitting: Sitting, now: datetime) -> None:
+def obstacle_to_change(sitting: Sitting, now: datetime) -> str:
+    """Return the code of why a sitting cannot be changed any more; empty: it can."""
     if sitting.state != SittingState.PLANNED:
-        raise NotNow(f"sitting_{sitting.state}")
-    if sitting.ends_at + GRACE <= now:
-        raise NotNow("sitting_over")
+        return f"sitting_{sitting.state}"
+    return "sitting_over" if sitting.ends_at + GRACE <= now else ""
+
+
+def _check_changeable(sitting: Sitting, now: datetime) -> None:
+    obstacle = obstacle_to_change(sitting, now)
+    if obstacle:
+        raise NotNow(obstacle)
 
 
 async def _refuse_twice(session: AsyncSession, origin: Origin) -> None:

@@ -106,12 +106,20 @@ async def look_around(head: Window) -> None:
     colleague = await page.context.new_page()
     await colleague.goto(f"{head.server.url}{sitting}")
     await colleague.click("form[action$='/extend'] button >> nth=0")
-    await colleague.close()
+    await colleague.goto(f"{head.server.url}{sitting}/agenda")
+    await colleague.fill("#title_0", "Δεν προλάβαμε")
     await head.press("form[action$='/cancel'] button", "desk-cancel-changed-meanwhile")
     assert "18:00–20:15 (πριν:" in await page.inner_text("[role=alert]")
     assert await page.input_value("#reason") == "Έλλειψη απαρτίας"
     await head.press("[role=alert] button", "desk-cancelled")
     assert "Έλλειψη απαρτίας" in await page.inner_text("main")
+    await head.open(f"{sitting}/agenda", "desk-agenda-locked")
+    head.page = colleague
+    await head.press(SUBMIT, "desk-agenda-of-cancelled")
+    assert await colleague.input_value("#title_0") == "Δεν προλάβαμε"
+    assert await colleague.locator(SUBMIT).count() == 0
+    head.page = page
+    await colleague.close()
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])

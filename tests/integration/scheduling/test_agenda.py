@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from signaling.scheduling.wall_time import to_wall
 from signaling.storage.models import AgendaItem
 from tests.support.accounts_server import AccountsServer, Shown, running_accounts
 from tests.support.databases import BACKENDS
-from tests.support.desk import created, enter_as_head, fields_on, version_in
+from tests.support.desk import HEAD, created, enter_as_head, fields_on, version_in
+from tests.support.shown_forms import form_in, notice_in
 
 pytestmark = pytest.mark.asyncio
 
@@ -128,3 +131,60 @@ async def test_agenda_that_outgrows_its_limit_by_two_editors_comes_back_whole() 
         assert full.status == 422 and "έως 100 θέματα" in full.text
         kept = set(rows_in(full).values())
         assert kept >= {f"{of}{index}" for of in "αβ" for index in range(100)}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_agenda_typed_for_a_sitting_that_is_over_is_given_back_with_the_reason(
+    backend: str,
+) -> None:
+    async with running_accounts(backend) as server, server.visitor() as head:
+        body = await enter_as_head(server, head)
+        path = await created(head, f"b:{body}", **fields_on(agenda="Α\nΒ")) + "/agenda"
+        opened = await head.get(path)
+        rows, version = rows_in(opened), version_in(opened)
+        server.clock.shift_s += timedelta(days=7, hours=12).total_seconds()
+        await head.enter(HEAD)
+        await head.get("/account")
+        typed = {
+            "title_0": "Α <του> Νίκου",
+            "remove_1": "yes",
+            "title_2": "Γ",
+            "speaker_2": "Δ. Ε.",
+        }
+        told = await head.post(path, version=version, **(rows | typed))
+        assert (told.status, told.path) == (409, path)
+        notice = notice_in(told)
+        assert notice.startswith("Η ημερήσια διάταξη δεν αποθηκεύτηκε")
+        assert "Η ώρα της συνεδρίασης έχει περάσει." in notice and "Ημερήσια διάταξη: Α Β" in notice
+        kept = rows_in(told)
+        assert kept | {"title_0": typed["title_0"], "title_2": "Γ", "speaker_2": "Δ. Ε."} == kept
+        assert re.search(r'name="remove_1" value="yes" checked', told.text), "what was to go"
+        assert "Αποθήκευση</button>" not in told.text, "it would be refused again"
+        assert [each.title for each in await stored_agenda(server)] == ["Α", "Β"]
+
+
+@pytest.mark.parametrize("action", ["cancel", "end"])
+async def test_agenda_of_a_sitting_that_was_called_off_or_closed_loses_nothing(action: str) -> None:
+    async with running_accounts() as server, server.visitor() as head:
+        body = await enter_as_head(server, head)
+        begun = fields_on(0, to_wall(datetime.now().astimezone()).strftime("%H:%M"))
+        path = await created(head, f"b:{body}", **begun) + "/agenda"
+        opened = await head.get(path)
+        page = await head.get(path.removesuffix("/agenda"))
+        form = form_in(page, action) | ({"reason": "Έλλειψη"} if action == "cancel" else {})
+        done = await head.post(f"{page.path}/{action}", **form)
+        assert done.path == page.path, done.text
+        typed = rows_in(opened) | {"title_0": "Του δεύτερου"}
+        merged = await head.post(path + "?lang=en", version=version_in(opened), **typed)
+        assert merged.status == 409 and "Changed meanwhile" in notice_in(merged)
+
+        again = await head.post(path, version=version_in(merged), **rows_in(merged))
+        for told in (merged, again):
+            word = "cancelled" if action == "cancel" else "ended"
+            assert f"The meeting is {word}." in notice_in(told)
+            assert "What you typed stays below" in notice_in(told)
+            assert rows_in(told)["title_0"] == "Του δεύτερου" and "Save</button>" not in told.text
+        assert again.status == 409 and "The agenda was not saved" in notice_in(again)
+        shown = await head.get(path)
+        assert shown.status == 200 and "The agenda cannot be changed any more." in shown.text
+        assert "Save</button>" not in shown.text
