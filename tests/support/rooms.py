@@ -33,6 +33,10 @@ from tests.support.samples import (
 T = TypeVar("T")
 
 
+SPEAKER = VideoWish(mid="v0", speaker=True)
+"""The speaker, on the first m-line."""
+
+
 def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 

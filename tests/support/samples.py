@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sfu.answer import HostCandidate
 from sfu.media import Fingerprint
-from sfu.negotiation import NegotiationConfig, Negotiator
+from sfu.negotiation import Negotiated, NegotiationConfig, Negotiator
+from sfu.values import TrackSource
 
 OFFERS = Path(__file__).parent.parent / "samples" / "offers"
 OFFER_NAMES = sorted(path.stem for path in OFFERS.glob("*.sdp"))
@@ -35,6 +36,17 @@ def seeded_bytes(seed: int) -> Callable[[int], bytes]:
 
 def new_negotiator(config: NegotiationConfig = CONFIG) -> Negotiator:
     return Negotiator(config, os.urandom)
+
+
+def negotiate(sdp: str, tracks: dict[str, TrackSource] | None = None) -> Negotiated:
+    return new_negotiator().handle_offer(sdp, tracks or {})
+
+
+def section_of(sdp: str, mid: str) -> list[str]:
+    """Return the lines of the m-section with `mid`."""
+    sections = sdp.split("\r\nm=")
+    (found,) = [section for section in sections[1:] if f"\r\na=mid:{mid}\r\n" in section + "\r\n"]
+    return ("m=" + found).split("\r\n")
 
 
 def minimal_offer(*sections: str, session: str = "", bundle: str | None = None) -> str:
@@ -84,3 +96,6 @@ def audio_section(mid: str, *lines: str, direction: str = "sendonly") -> str:
             *lines,
         ]
     )
+
+
+ONE_AUDIO = minimal_offer(audio_section("a"))
