@@ -15,8 +15,6 @@ pub use decode_targets::{
 
 /// LIMIT: frames one frame refers to. AV1 has 7 references and libwebrtc keeps 5 inline; a longer list is refused.
 pub const MAX_FRAME_DIFFS: usize = 8;
-/// LIMIT: one chain for each decode target at the most.
-pub const MAX_CHAINS: usize = MAX_DECODE_TARGETS;
 /// LIMIT: template ids are 6 bits.
 pub const MAX_TEMPLATES: usize = 64;
 /// LIMIT: spatial layers, as AV1 has (0-3).
@@ -26,12 +24,10 @@ pub const MAX_TEMPORAL_LAYERS: u8 = 8;
 
 /// One per decode target: 0 not present, 1 discardable, 2 switch, 3 required.
 pub type Indications = ArrayVec<u8, MAX_DECODE_TARGETS>;
-/// Frame number differences, each 1–4096.
-pub type FrameDiffs = ArrayVec<u16, MAX_FRAME_DIFFS>;
-/// One per chain.
-pub type ChainDiffs = ArrayVec<u8, MAX_CHAINS>;
 
-/// The part of a structure that later descriptors refer to, 6 KB. Kept per SSRC by the caller.
+/// The part of a structure that later descriptors refer to, 3 KB. Kept per SSRC by the caller.
+///
+/// Frame differences and chains are read over: layers are left out whole, so nobody asks which frames one needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TemplateStructure {
     /// Template id offset of the first template.
@@ -44,8 +40,6 @@ pub struct TemplateStructure {
     pub decode_target_layers: ArrayVec<(u8, u8), MAX_DECODE_TARGETS>,
     /// Number of chains, 0–32.
     pub chain_count: u8,
-    /// For each decode target the chain protecting it (empty without chains).
-    pub decode_target_protected_by: ArrayVec<u8, MAX_DECODE_TARGETS>,
     /// Width and height per spatial layer, if sent.
     pub resolutions: ArrayVec<(u16, u16), { MAX_SPATIAL_LAYERS as usize }>,
 }
@@ -59,10 +53,6 @@ pub struct Template {
     pub temporal_layer: u8,
     /// One per decode target.
     pub decode_target_indications: Indications,
-    /// Differences to the frame numbers of the frames needed, each 1–16.
-    pub frame_diffs: FrameDiffs,
-    /// Per chain the difference to its previous frame.
-    pub chain_diffs: ChainDiffs,
 }
 
 /// One packet's descriptor, resolved against the structure.
@@ -80,10 +70,6 @@ pub struct DependencyDescriptor {
     pub temporal_layer: u8,
     /// One per decode target (custom ones if the packet carries them).
     pub decode_target_indications: Indications,
-    /// Differences to the frame numbers of the frames this one needs.
-    pub frame_diffs: FrameDiffs,
-    /// Per chain the difference to its previous frame, 0 if this frame starts the chain anew.
-    pub chain_diffs: ChainDiffs,
     /// The packet brings a structure of its own (a keyframe).
     pub carries_structure: bool,
     /// Active decode targets bitmask (bit 0 is target 0), if sent; all of them when a structure is sent without it.
@@ -175,33 +161,29 @@ fn resolve(
     } else {
         template.decode_target_indications.clone()
     };
-    descriptor.frame_diffs = if custom.has_frame_diffs {
-        read_frame_diffs(reader)?
-    } else {
-        template.frame_diffs.clone()
-    };
-    descriptor.chain_diffs = if custom.has_chain_diffs {
-        (0..structure.chain_count)
-            .map(|_| Ok(reader.bits(8)? as u8))
-            .collect::<Result<_, ParseError>>()?
-    } else {
-        template.chain_diffs.clone()
-    };
+    if custom.has_frame_diffs {
+        skip_frame_diffs(reader)?;
+    }
+    if custom.has_chain_diffs {
+        for _ in 0..structure.chain_count {
+            reader.bits(8)?;
+        }
+    }
     Ok(())
 }
 
 /// `frame_fdiffs`: a 2-bit size in nibbles before each, 0 ends.
-fn read_frame_diffs(reader: &mut Reader) -> Result<FrameDiffs, ParseError> {
-    let mut diffs = FrameDiffs::new();
-    loop {
+fn skip_frame_diffs(reader: &mut Reader) -> Result<(), ParseError> {
+    for _ in 0..MAX_FRAME_DIFFS {
         let nibbles = reader.bits(2)?;
         if nibbles == 0 {
-            return Ok(diffs);
+            return Ok(());
         }
-        if diffs.is_full() {
-            return Err(ParseError::TooMany(NAME));
-        }
-        diffs.push(reader.bits(4 * nibbles)? as u16 + 1);
+        reader.bits(4 * nibbles)?;
+    }
+    match reader.bits(2)? {
+        0 => Ok(()),
+        _ => Err(ParseError::TooMany(NAME)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `template_dependency_structure` of the dependency descriptor (AOM RTP spec, appendix A.8.3).
 
 use super::{
-    FrameDiffs, MAX_DECODE_TARGETS, MAX_SPATIAL_LAYERS, MAX_TEMPLATES, MAX_TEMPORAL_LAYERS, NAME,
-    Reader, Template, TemplateStructure,
+    MAX_DECODE_TARGETS, MAX_FRAME_DIFFS, MAX_SPATIAL_LAYERS, MAX_TEMPLATES, MAX_TEMPORAL_LAYERS,
+    NAME, Reader, Template, TemplateStructure,
 };
 use crate::ParseError;
 use arrayvec::ArrayVec;
@@ -25,8 +25,8 @@ pub(super) fn read(
     for template in &mut structure.templates {
         template.decode_target_indications = reader.indications(structure.decode_target_count)?;
     }
-    for template in &mut structure.templates {
-        template.frame_diffs = read_frame_diffs(reader)?;
+    for _ in &structure.templates {
+        skip_frame_diffs(reader)?;
     }
     read_chains(reader, structure)?;
     structure.decode_target_layers = decode_target_layers(structure);
@@ -73,18 +73,21 @@ fn read_layers(
     }
 }
 
-/// `template_fdiffs` of one template: each 1-16, preceded by a flag.
-fn read_frame_diffs(reader: &mut Reader) -> Result<FrameDiffs, ParseError> {
-    let mut diffs = FrameDiffs::new();
-    while reader.flag()? {
-        if diffs.is_full() {
-            return Err(ParseError::TooMany(NAME));
+/// `template_fdiffs` of one template: 4 bits each, preceded by a flag.
+fn skip_frame_diffs(reader: &mut Reader) -> Result<(), ParseError> {
+    for _ in 0..MAX_FRAME_DIFFS {
+        if !reader.flag()? {
+            return Ok(());
         }
-        diffs.push(reader.bits(4)? as u16 + 1);
+        reader.bits(4)?;
     }
-    Ok(diffs)
+    if reader.flag()? {
+        return Err(ParseError::TooMany(NAME));
+    }
+    Ok(())
 }
 
+/// Their number; which protects each target, and each template's differences, are read over.
 fn read_chains(reader: &mut Reader, structure: &mut TemplateStructure) -> Result<(), ParseError> {
     let targets = structure.decode_target_count;
     structure.chain_count = reader.non_symmetric(u32::from(targets) + 1)? as u8;
@@ -92,13 +95,10 @@ fn read_chains(reader: &mut Reader, structure: &mut TemplateStructure) -> Result
         return Ok(());
     }
     for _ in 0..targets {
-        let chain = reader.non_symmetric(structure.chain_count.into())?;
-        structure.decode_target_protected_by.push(chain as u8);
+        reader.non_symmetric(structure.chain_count.into())?;
     }
-    for template in &mut structure.templates {
-        for _ in 0..structure.chain_count {
-            template.chain_diffs.push(reader.bits(4)? as u8);
-        }
+    for _ in 0..structure.templates.len() * usize::from(structure.chain_count) {
+        reader.bits(4)?;
     }
     Ok(())
 }

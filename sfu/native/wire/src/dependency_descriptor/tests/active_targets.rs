@@ -79,9 +79,8 @@ proptest! {
         mask: u32,
         is_short: bool,
     ) {
-        let bytes = write(&descriptor, template_id, &structure, sent);
-        let has_fields = descriptor.carries_structure
-            || sent.active_targets || sent.indications || sent.frame_diffs || sent.chain_diffs;
+        let bytes = write(&descriptor, template_id, &structure, &sent);
+        let has_fields = descriptor.carries_structure || sent.has_any();
         let bytes = if is_short && !has_fields { bytes[..MANDATORY_BYTES].to_vec() } else { bytes };
         let (before, _) = read(&bytes, Some(&structure)).expect("as written");
         let mask = mask & all_targets(structure.decode_target_count);
