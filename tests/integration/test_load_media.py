@@ -75,8 +75,9 @@ async def test_a_bad_network_under_one_is_its_own_and_changes_in_mid_call(
         assert 140 < delay_ms(far_totals, "audio_delay") < 300, "down"
         assert 40 < delay_ms(near_totals, "audio_delay") < 140, "up"
         assert far_totals["frames_missing"] > 0 and near_totals["frames_missing"] == 0
-        pictures = (await call.line(1, "v0"))["totals"]
-        assert pictures["packets_repaired"] > 0 and pictures["frames_missing"] == 0, pictures
+        # A picture is a packet: one in sixty runs loses none in 4 s.
+        pictures = await call.totals_once(1, "v0", "packets_repaired")
+        assert pictures["frames_missing"] == 0, pictures
 
         call.agent.send(command="link", id=1)
         await asyncio.sleep(0.5)

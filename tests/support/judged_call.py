@@ -53,6 +53,13 @@ class JudgedCall:
         line: dict[str, Any] = next(each for each in person["lines"] if each["mid"] == mid)
         return line
 
+    async def totals_once(self, number: int, mid: str, counted: str) -> dict[str, Any]:
+        """Return what was counted on an m-line once `counted` has happened there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (totals := (await self.line(number, mid))["totals"])[counted]:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.1)
+        return dict(totals)
+
     async def totals_of(self, number: int) -> dict[str, Any]:
         """Return what was counted of one participant since the last reset."""
         report = await self.agent.report()
