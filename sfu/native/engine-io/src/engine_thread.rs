@@ -178,7 +178,7 @@ impl<C: Core> EngineThread<C> {
                     is_more_waiting |= self.receive(socket);
                 }
             }
-            if !rest_within.is_zero() && self.core.expects_more() {
+            if !is_more_waiting && !rest_within.is_zero() && self.core.expects_more() {
                 std::thread::sleep(rest_within);
                 for socket in 0..self.sockets.len() {
                     is_more_waiting |= self.receive(socket);

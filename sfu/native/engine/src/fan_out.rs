@@ -11,7 +11,8 @@ use crate::time::Time;
 use crate::track_table::Listener;
 use arrayvec::ArrayVec;
 
-/// LIMIT: packets that wait to be written together: a picture of 1.5 Mbit/s. Larger ones are written in parts.
+/// LIMIT: packets that wait to be written together: a picture of 3 Mbit/s at 20 a second. Larger ones are written in
+/// parts.
 const MAX_RUN: usize = 16;
 /// Of the fixed header (RFC 3550 §5.1): flags, payload type, sequence number, timestamp, SSRC.
 const FIXED_HEADER_BYTES: usize = 12;
