@@ -160,12 +160,17 @@ impl<C: Core> EngineThread<C> {
         let _abort = AbortOnPanic;
         let mut is_more_waiting = false;
         while !self.is_closing {
+            let waits_from = self.now();
             let Waited {
                 is_polled,
                 has_slept,
                 rest_within,
-            } = self.wait(is_more_waiting);
+            } = self.wait(waits_from, is_more_waiting);
             self.turn_start = self.now();
+            if has_slept {
+                (self.gathering).handle_sleep(self.turn_start.since(waits_from));
+            }
+            self.gathering.handle_turn(self.turn_start);
             if let Some(wanted) = self.promptness.handle_turn(self.turn_start, has_slept)
                 && !system::set_scheduling(wanted)
             {
@@ -180,6 +185,7 @@ impl<C: Core> EngineThread<C> {
             }
             if !is_more_waiting && !rest_within.is_zero() && self.core.expects_more() {
                 std::thread::sleep(rest_within);
+                self.gathering.handle_sleep(rest_within);
                 for socket in 0..self.sockets.len() {
                     is_more_waiting |= self.receive(socket);
                 }
@@ -196,12 +202,12 @@ impl<C: Core> EngineThread<C> {
     }
 
     /// Sleep as long as is right.
-    fn wait(&mut self, is_more_waiting: bool) -> Waited {
+    fn wait(&mut self, now: Time, is_more_waiting: bool) -> Waited {
         let gather = match self.gathering.next_wait(is_more_waiting) {
             Wait::Not => return Waited::NOT,
             Wait::ForTime(gather) => {
                 // The time of serving counts: what came meanwhile has waited already.
-                let left = gather.saturating_sub(self.now().since(self.turn_start));
+                let left = gather.saturating_sub(now.since(self.turn_start));
                 if !left.is_zero() {
                     std::thread::sleep(left);
                 }
@@ -212,7 +218,7 @@ impl<C: Core> EngineThread<C> {
             }
             Wait::ForInput(gather) => gather,
         };
-        self.poller.wait(self.time_to_sleep());
+        self.poller.wait(self.time_to_sleep(now));
         // If input was there at once, it was little.
         Waited {
             is_polled: true,
@@ -226,9 +232,9 @@ impl<C: Core> EngineThread<C> {
     }
 
     /// `None`: nothing is due, ever.
-    fn time_to_sleep(&self) -> Option<Duration> {
+    fn time_to_sleep(&self, now: Time) -> Option<Duration> {
         let due = self.core.next_timeout();
-        (due != Time::NEVER).then(|| due.since(self.now()))
+        (due != Time::NEVER).then(|| due.since(now))
     }
 
     /// Hand one batch of what waits at the socket at `index` to the core; true if more waits.

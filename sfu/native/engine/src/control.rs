@@ -270,18 +270,18 @@ impl Engine {
 
     /// Take a track out of its room's voices.
     pub(crate) fn silence_voice(&mut self, now: Time, track: TrackKey) {
-        let Some(room_id) = self.tracks.get(track).map(|entry| entry.room) else {
+        let Some(room_key) = self.tracks.get(track).map(|entry| entry.room) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(&room_id) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         room.voices.remove(track);
         let due = room.voices.next_timeout();
         self.timers
-            .schedule(&mut room.deadline, Owner::Room(room_id), due);
+            .schedule(&mut room.deadline, Owner::Room(room_key), due);
         if let Some(slots) = room.voices.poll_slots() {
-            self.apply_audio_slots(now, room_id, slots);
+            self.apply_audio_slots(now, room_key, slots);
         }
     }
 

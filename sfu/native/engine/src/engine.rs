@@ -6,10 +6,10 @@ use crate::command::{Command, CommandError};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::fan_out::Run;
-use crate::ids::{ParticipantId, ParticipantKey, RoomId};
+use crate::ids::{ParticipantId, ParticipantKey, RoomKey};
 use crate::keyed_hash::HashSecret;
 use crate::participant::Participants;
-use crate::room::Room;
+use crate::room::Rooms;
 use crate::statistics::{Counters, Gauges, Statistics};
 use crate::time::{NtpClock, Time};
 use crate::timer_queue::TimerQueue;
@@ -90,7 +90,7 @@ pub struct Engine {
     pub(crate) clock: NtpClock,
     pub(crate) is_kep: bool,
     pub(crate) random: Random,
-    pub(crate) rooms: HashMap<RoomId, Room>,
+    pub(crate) rooms: Rooms,
     pub(crate) participants: Participants,
     pub(crate) tracks: TrackTable,
     pub(crate) routes: Routes,
@@ -107,7 +107,8 @@ pub struct Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
     Participant(ParticipantKey),
-    Room(RoomId),
+    Feedback(ParticipantKey),
+    Room(RoomKey),
 }
 
 /// Which transport a datagram belongs to. Holds validated tuples and known ufrags only.
@@ -154,7 +155,7 @@ impl Engine {
             clock: config.clock,
             is_kep: config.is_kep,
             random,
-            rooms: HashMap::new(),
+            rooms: Rooms::default(),
             participants: Participants::default(),
             tracks: TrackTable::default(),
             routes: Routes {
@@ -206,6 +207,7 @@ impl Engine {
         while let Some(owner) = self.timers.pop_due(now) {
             match owner {
                 Owner::Participant(key) => self.service_participant(now, key),
+                Owner::Feedback(key) => self.service_feedback(now, key),
                 Owner::Room(room) => self.service_room(now, room),
             }
         }

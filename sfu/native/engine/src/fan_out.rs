@@ -169,6 +169,7 @@ impl Engine {
                     Err(reason) => self.drops[reason as usize] += 1,
                 }
             }
+            participant.add_ripe_feedback(now, &mut self.scratch.bytes);
         }
         is_keyframe_missed
     }

@@ -218,7 +218,7 @@ impl Engine {
             return;
         };
         participant.ssrcs.remove(ssrc);
-        if let Some(room) = self.rooms.get_mut(&participant.room) {
+        if let Some(room) = self.rooms.get_mut(participant.room) {
             room.ssrc_owners.remove(&ssrc);
         }
         let track = participant

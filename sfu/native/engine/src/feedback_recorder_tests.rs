@@ -46,10 +46,11 @@ fn tells_what_arrived_and_what_did_not() {
         for (offset, millis) in [(0u16, 1000), (2, 1004), (1, 1006), (5, 1010)] {
             recorder.handle_packet(at(millis), start.wrapping_add(offset));
         }
-        assert!(poll(&mut recorder, 1049, start).is_empty(), "too early");
-        assert_eq!(recorder.next_timeout(), at(1050));
+        assert_eq!(recorder.next_timeout(), at(1060));
+        assert_eq!(recorder.ripe_at(), at(1040));
+        assert!(poll(&mut recorder, 1039, start).is_empty(), "too early");
         assert_eq!(
-            poll(&mut recorder, 1050, start),
+            poll(&mut recorder, 1040, start),
             [
                 (0, Some(1000)),
                 (1, Some(1006)),
@@ -61,6 +62,7 @@ fn tells_what_arrived_and_what_did_not() {
             "from {start}"
         );
         assert_eq!(recorder.next_timeout(), Time::NEVER);
+        assert_eq!(recorder.ripe_at(), Time::NEVER);
     }
 }
 
@@ -107,11 +109,11 @@ fn feedback_comes_faster_under_load() {
     recorder.handle_packet(at(0), 0);
     poll(&mut recorder, 50, 0);
     recorder.handle_packet(at(60), 1);
-    assert_eq!(recorder.next_timeout(), at(150));
+    assert_eq!(recorder.next_timeout(), at(170));
     for number in 2..12 {
         recorder.handle_packet(at(70), number);
     }
-    assert_eq!(recorder.next_timeout(), at(100));
+    assert_eq!(recorder.next_timeout(), at(110));
 }
 
 #[test]

@@ -34,18 +34,25 @@ impl Engine {
         for entry in self.tracks.iter() {
             self.check_track(entry)?;
         }
-        for (id, room) in &self.rooms {
+        for room in self.rooms.iter() {
+            let id = room.id;
+            let room_key = (self.rooms.key(id))
+                .filter(|key| (self.rooms.get(*key)).is_some_and(|found| std::ptr::eq(found, room)))
+                .ok_or_else(|| format!("{id:?} is not found"))?;
             let members: HashSet<_> = room.participants.iter().collect();
             require!(
                 members.len() == room.participants.len(),
                 "{id:?} lists somebody twice"
             );
             for key in room.participants.iter().chain(room.ssrc_owners.values()) {
-                let is_here = self.participants.get(*key).is_some_and(|p| p.room == *id);
+                let is_here = self
+                    .participants
+                    .get(*key)
+                    .is_some_and(|p| p.room == room_key);
                 require!(is_here, "{id:?} knows {key:?}, who is not there");
             }
             for track in room.audio_slots.into_iter().flatten() {
-                let is_here = self.tracks.get(track).is_some_and(|t| t.room == *id);
+                let is_here = self.tracks.get(track).is_some_and(|t| t.room == room_key);
                 require!(is_here, "{id:?} carries {track:?}, which is not there");
             }
         }
@@ -82,11 +89,15 @@ impl Engine {
         participant: &Participant,
     ) -> Result<(), String> {
         let id = participant.id;
-        let room = self.rooms.get(&participant.room);
+        let room = self.rooms.get(participant.room);
         let room = room.ok_or_else(|| format!("{id:?} is in no room"))?;
         require!(
             room.participants.contains(&key),
             "{id:?} is not listed by its room"
+        );
+        require!(
+            participant.transport.output.feedback_ripe_at == participant.feedback.ripe_at(),
+            "{id:?}: the output has another time for feedback"
         );
         require!(
             participant.published.len() == participant.published_configs.len(),

@@ -43,6 +43,7 @@ mod selection;
 pub mod send_stream;
 pub mod sent_packets;
 mod service;
+mod slots;
 pub mod ssrc_table;
 pub mod statistics;
 mod stun_server;

@@ -55,12 +55,12 @@ impl Engine {
         let packet = &datagram[..length];
         let extensions = extensions::parse(packet, &header, participant.ssrcs.extension_ids());
         if let Some(number) = extensions.transport_sequence_number {
-            participant.feedback.handle_packet(now, number);
+            participant.note_arrival(now, number);
         }
         let feedback_due = participant.feedback.next_timeout();
         self.timers.schedule(
-            &mut participant.deadline,
-            Owner::Participant(key),
+            &mut participant.feedback_deadline,
+            Owner::Feedback(key),
             feedback_due,
         );
 
@@ -69,7 +69,7 @@ impl Engine {
         } else {
             let owners = &mut self
                 .rooms
-                .get_mut(&participant.room)
+                .get_mut(participant.room)
                 .ok_or(DropReason::UnknownSsrc)?
                 .ssrc_owners;
             if owners.get(&header.ssrc).is_some_and(|owner| *owner != key) {
@@ -125,7 +125,7 @@ impl Engine {
             encoding: received.encoding,
         };
         let entry = self.tracks.get(track).ok_or(DropReason::UnknownSsrc)?;
-        let (kind, room_id) = (entry.track.config().kind, entry.room);
+        let (kind, room_key) = (entry.track.config().kind, entry.room);
         let number = received.extended_sequence_number;
         if received.is_restart {
             self.restart_listeners(now, from);
@@ -142,14 +142,14 @@ impl Engine {
         if kind == Kind::Audio {
             let room = self
                 .rooms
-                .get_mut(&room_id)
+                .get_mut(room_key)
                 .ok_or(DropReason::UnknownSsrc)?;
             let decision = room.voices.handle_packet(now, track, received.audio_level);
             let due = room.voices.next_timeout();
             self.timers
-                .schedule(&mut room.deadline, Owner::Room(room_id), due);
+                .schedule(&mut room.deadline, Owner::Room(room_key), due);
             if let Some(slots) = room.voices.poll_slots() {
-                self.apply_audio_slots(now, room_id, slots);
+                self.apply_audio_slots(now, room_key, slots);
             }
             // Silence of a carried voice is left out stream by stream: each keeps a packet now and then.
             if decision == Decision::Drop(DropReason::NotSelected) {

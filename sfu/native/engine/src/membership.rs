@@ -4,9 +4,8 @@ use crate::command::CommandError;
 use crate::engine::Engine;
 use crate::feedback_recorder::FeedbackRecorder;
 use crate::ice::{Credentials, IceAgent};
-use crate::ids::{ParticipantId, ParticipantKey, RoomId};
+use crate::ids::{ParticipantId, ParticipantKey, RoomId, RoomKey};
 use crate::participant::Participant;
-use crate::room::Room;
 use crate::ssrc_table::SsrcTable;
 use crate::time::Time;
 use crate::timer_queue::Deadline;
@@ -15,24 +14,20 @@ use wire::rtcp;
 
 impl Engine {
     pub(crate) fn add_room(&mut self, room: RoomId) -> Result<(), CommandError> {
-        if self.rooms.contains_key(&room) {
-            return Err(CommandError::AlreadyExists("room"));
-        }
-        self.rooms.insert(room, Room::new());
-        Ok(())
+        let added = self.rooms.insert(room);
+        added.map(|_| ()).ok_or(CommandError::AlreadyExists("room"))
     }
 
     pub(crate) fn remove_room(&mut self, now: Time, room_id: RoomId) -> Result<(), CommandError> {
-        let room = self
-            .rooms
-            .get_mut(&room_id)
-            .ok_or(CommandError::UnknownRoom(room_id))?;
-        // Nobody is left to be told of anybody's leaving, and each leaves in the time of its own things.
-        room.ssrc_owners.clear();
-        for key in std::mem::take(&mut room.participants) {
-            self.remove_participant(now, key);
+        let key = self.room_of(room_id)?;
+        if let Some(room) = self.rooms.get_mut(key) {
+            // Nobody is left to be told of anybody's leaving, and each leaves in the time of its own things.
+            room.ssrc_owners.clear();
+            for participant in std::mem::take(&mut room.participants) {
+                self.remove_participant(now, participant);
+            }
         }
-        self.rooms.remove(&room_id);
+        self.rooms.remove(key);
         Ok(())
     }
 
@@ -44,9 +39,7 @@ impl Engine {
         local_ufrag: String,
         local_pwd: String,
     ) -> Result<(), CommandError> {
-        if !self.rooms.contains_key(&room_id) {
-            return Err(CommandError::UnknownRoom(room_id));
-        }
+        let room_key = self.room_of(room_id)?;
         if self.participants.key(id).is_some() {
             return Err(CommandError::AlreadyExists("participant"));
         }
@@ -59,10 +52,11 @@ impl Engine {
         };
         let participant = Participant {
             id,
-            room: room_id,
+            room: room_key,
             transport: Transport::new(IceAgent::new(credentials)),
             routed_ufrags: vec![ufrag.clone()],
             deadline: Deadline::default(),
+            feedback_deadline: Deadline::default(),
             own_ssrc: self.random.next() as u32,
             ssrcs: SsrcTable::default(),
             feedback: FeedbackRecorder::default(),
@@ -79,10 +73,14 @@ impl Engine {
         };
         let key = self.participants.insert(participant);
         self.routes.by_ufrag.insert(ufrag, key);
-        if let Some(room) = self.rooms.get_mut(&room_id) {
+        if let Some(room) = self.rooms.get_mut(room_key) {
             room.participants.push(key);
         }
         Ok(())
+    }
+
+    fn room_of(&self, id: RoomId) -> Result<RoomKey, CommandError> {
+        self.rooms.key(id).ok_or(CommandError::UnknownRoom(id))
     }
 
     pub(crate) fn remove_participant(&mut self, now: Time, key: ParticipantKey) {
@@ -90,7 +88,7 @@ impl Engine {
         let Some(participant) = self.participants.get(key) else {
             return;
         };
-        let room_id = participant.room;
+        let room_key = participant.room;
         let tracks: Vec<_> = participant
             .published
             .iter()
@@ -126,7 +124,7 @@ impl Engine {
             self.counters.rtp_packets_forwarded += forwarded;
             self.counters.retransmissions_sent += retransmitted;
         }
-        if let Some(room) = self.rooms.get_mut(&room_id) {
+        if let Some(room) = self.rooms.get_mut(room_key) {
             room.participants.retain(|other| *other != key);
             room.ssrc_owners.retain(|_, owner| *owner != key);
         }

@@ -3,7 +3,7 @@
 use crate::command::CommandError;
 use crate::engine::Engine;
 use crate::event::AUDIO_SLOTS;
-use crate::ids::{Kind, ParticipantId, ParticipantKey, RoomId, TrackKey};
+use crate::ids::{Kind, ParticipantId, ParticipantKey, RoomKey, TrackKey};
 use crate::keyframe_limiter::KeyframeLimiter;
 use crate::media_config::{MAX_MEDIA, PublishConfig, SubscribeConfig};
 use crate::participant::{Participant, Publication, Subscription};
@@ -86,7 +86,7 @@ impl Engine {
     fn add_track(
         &mut self,
         owner: ParticipantKey,
-        room: RoomId,
+        room: RoomKey,
         config: PublishConfig,
         is_allowed: bool,
     ) -> TrackKey {
@@ -143,11 +143,11 @@ impl Engine {
     }
 
     /// Somebody may have wished for this track before it was there.
-    fn fulfil_wishes(&mut self, now: Time, room: RoomId, source: (ParticipantId, Tag)) {
+    fn fulfil_wishes(&mut self, now: Time, room: RoomKey, source: (ParticipantId, Tag)) {
         let track = self.find_track(Some(source));
         let participants = self
             .rooms
-            .get(&room)
+            .get(room)
             .map(|room| room.participants.clone())
             .unwrap_or_default();
         for key in participants {
@@ -177,7 +177,7 @@ impl Engine {
             return;
         };
         let mut old = std::mem::take(&mut participant.subscribed);
-        let room_id = participant.room;
+        let room_key = participant.room;
         let mut audio_slots = 0..AUDIO_SLOTS;
         let mut made = Vec::with_capacity(subscribed.len());
         for config in subscribed {
@@ -213,7 +213,7 @@ impl Engine {
         self.follow_wishes(key);
         let slots = self
             .rooms
-            .get(&room_id)
+            .get(room_key)
             .map(|room| room.audio_slots)
             .unwrap_or_default();
         self.follow_audio_slots(now, key, slots);

@@ -118,10 +118,14 @@ fn an_idle_cache_asks_to_be_emptied_within_its_age_and_one_grid_step() {
     let mut cache = PacketCache::new(CONFIG);
     assert_eq!(cache.next_timeout(), Time::NEVER);
     insert(&mut cache, at(1010), 5).expect("new");
-    let due = cache.next_timeout();
-    assert!(due >= at(1510) && due <= at(1760), "{due:?}");
-    cache.expire(due);
-    assert_eq!(cache.next_timeout(), Time::NEVER);
+    let mut looks = Vec::new();
+    while cache.next_timeout() != Time::NEVER {
+        looks.push(cache.next_timeout());
+        cache.expire(cache.next_timeout());
+    }
+    let last = *looks.last().expect("one at least");
+    assert!(last >= at(1510) && last <= at(1760), "{looks:?}");
+    assert!(looks.len() <= 3, "{looks:?}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A participant as the engine sees it: a transport, what it publishes, what it is sent.
 
 use crate::feedback_recorder::FeedbackRecorder;
-use crate::ids::{EncodingKey, ParticipantId, ParticipantKey, RoomId, TrackKey};
+use crate::ids::{EncodingKey, ParticipantId, ParticipantKey, RoomKey, TrackKey};
 use crate::media_config::{PublishConfig, SubscribeConfig};
 use crate::send_stream::SendStream;
+use crate::slots::Slots;
 use crate::ssrc_table::SsrcTable;
 use crate::time::{PublisherClock, Time};
 use crate::timer_queue::Deadline;
@@ -15,11 +16,13 @@ use wire::extensions::Tag;
 /// A participant.
 pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
-    pub(crate) room: RoomId,
+    pub(crate) room: RoomKey,
     pub(crate) transport: Transport,
     /// Those of ours that lead here: the present one, and after an ICE restart the one before.
     pub(crate) routed_ufrags: Vec<String>,
     pub(crate) deadline: Deadline,
+    /// Of `feedback`, which is due more often than all else.
+    pub(crate) feedback_deadline: Deadline,
     /// SSRC of our receiver reports and feedback.
     pub(crate) own_ssrc: u32,
     pub(crate) ssrcs: SsrcTable,
@@ -69,6 +72,7 @@ impl Participant {
         prefetch::prefetch(&self.feedback);
         prefetch::prefetch(&self.published);
         prefetch::prefetch(&self.deadline);
+        prefetch::prefetch(&self.feedback_deadline);
     }
 
     /// Load what `prefetch_receiving` leads to.
@@ -102,6 +106,38 @@ impl Participant {
             subscription.stream.prefetch();
         }
     }
+
+    /// A packet of this transport-wide number arrived.
+    pub(crate) fn note_arrival(&mut self, now: Time, transport_sequence_number: u16) {
+        let before = self.feedback.ripe_at();
+        self.feedback.handle_packet(now, transport_sequence_number);
+        let ripe_at = self.feedback.ripe_at();
+        if ripe_at != before {
+            self.transport.output.feedback_ripe_at = ripe_at;
+        }
+    }
+
+    /// Let transport-wide feedback leave with what is being sent: a message with two datagrams costs little more than one
+    /// with one.
+    pub(crate) fn add_ripe_feedback(&mut self, now: Time, scratch: &mut Vec<u8>) {
+        let output = &self.transport.output;
+        if output.feedback_ripe_at <= now && !output.is_empty() {
+            self.write_feedback(now, scratch);
+        }
+    }
+
+    /// Queue transport-wide feedback, if it is ripe. The output is open.
+    pub(crate) fn write_feedback(&mut self, now: Time, scratch: &mut Vec<u8>) {
+        let media_ssrc = self.ssrcs.iter().next().map_or(0, |(ssrc, _)| ssrc);
+        let output = &mut self.transport.output;
+        scratch.clear();
+        while (self.feedback).poll_feedback(now, self.own_ssrc, media_ssrc, scratch) {
+            output.send_rtcp(|out| out.extend_from_slice(scratch));
+            scratch.clear();
+        }
+        output.feedback_ripe_at = self.feedback.ripe_at();
+    }
+
     /// Index of the send stream with this SSRC, its retransmissions included.
     pub(crate) fn subscription_of(&self, ssrc: u32) -> Option<usize> {
         self.subscribed.iter().position(|subscription| {
@@ -119,30 +155,21 @@ impl Participant {
 /// All participants, by slot and by id.
 #[derive(Default)]
 pub(crate) struct Participants {
-    slots: Vec<Option<Box<Participant>>>,
-    free: Vec<u32>,
+    slots: Slots<Participant>,
     by_id: HashMap<ParticipantId, ParticipantKey>,
 }
 
 impl Participants {
     pub(crate) fn insert(&mut self, participant: Participant) -> ParticipantKey {
         let id = participant.id;
-        let boxed = Some(Box::new(participant));
-        let index = if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = boxed;
-            index
-        } else {
-            self.slots.push(boxed);
-            self.slots.len() as u32 - 1
-        };
-        self.by_id.insert(id, ParticipantKey(index));
-        ParticipantKey(index)
+        let key = ParticipantKey(self.slots.insert(participant));
+        self.by_id.insert(id, key);
+        key
     }
 
     pub(crate) fn remove(&mut self, key: ParticipantKey) -> Option<Box<Participant>> {
-        let participant = self.slots.get_mut(key.0 as usize)?.take()?;
+        let participant = self.slots.remove(key.0)?;
         self.by_id.remove(&participant.id);
-        self.free.push(key.0);
         Some(participant)
     }
 
@@ -151,15 +178,15 @@ impl Participants {
     }
 
     pub(crate) fn get(&self, key: ParticipantKey) -> Option<&Participant> {
-        self.slots.get(key.0 as usize)?.as_deref()
+        self.slots.get(key.0)
     }
 
     pub(crate) fn get_mut(&mut self, key: ParticipantKey) -> Option<&mut Participant> {
-        self.slots.get_mut(key.0 as usize)?.as_deref_mut()
+        self.slots.get_mut(key.0)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Participant> {
-        self.slots.iter().filter_map(|slot| slot.as_deref())
+        self.slots.iter()
     }
 
     pub(crate) fn len(&self) -> usize {

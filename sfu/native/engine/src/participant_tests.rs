@@ -4,7 +4,7 @@ use crate::ice::{Credentials, IceAgent};
 fn participant(id: u64) -> Participant {
     Participant {
         id: ParticipantId(id),
-        room: RoomId(1),
+        room: RoomKey(1),
         transport: Transport::new(IceAgent::new(Credentials {
             local_ufrag: format!("uf{id}"),
             local_pwd: String::new(),
@@ -12,6 +12,7 @@ fn participant(id: u64) -> Participant {
         })),
         routed_ufrags: Vec::new(),
         deadline: Deadline::default(),
+        feedback_deadline: Deadline::default(),
         own_ssrc: 0,
         ssrcs: SsrcTable::default(),
         feedback: FeedbackRecorder::default(),

@@ -6,7 +6,9 @@
 //! the next step reads, and the waits overlap. Nothing is decided here, and nothing changed.
 
 use crate::engine::{Engine, Path};
+use crate::ids::Kind;
 use crate::participant::{Participant, Participants};
+use crate::room::Room;
 use crate::track_table::{Listener, TrackEntry};
 
 /// A datagram that is about to be handed in.
@@ -82,11 +84,17 @@ impl Engine {
             if let Some(cache) = entry.track.cache(encoding) {
                 cache.prefetch(size_bytes);
             }
+            if let Some(room) = self.room_hearing(entry) {
+                room.prefetch();
+            }
             self.for_first_listeners(entry, encoding, Participant::prefetch_sending_of);
         }
         for ((entry, encoding), _) in entries() {
             if let Some(cache) = entry.track.cache(encoding) {
                 cache.prefetch_oldest();
+            }
+            if let Some(room) = self.room_hearing(entry) {
+                room.voices.prefetch();
             }
             self.for_first_listeners(entry, encoding, Participant::prefetch_subscription);
         }
@@ -102,6 +110,14 @@ impl Engine {
         let entry = self.tracks.get(publication.track)?;
         prefetch::prefetch(entry);
         Some((entry, binding.encoding))
+    }
+
+    /// The room, if a packet of the track is heard there.
+    fn room_hearing(&self, entry: &TrackEntry) -> Option<&Room> {
+        match entry.track.config().kind {
+            Kind::Audio => self.rooms.get(entry.room),
+            Kind::Video => None,
+        }
     }
 
     fn for_first_listeners(&self, entry: &TrackEntry, encoding: u8, step: Step) {

@@ -315,10 +315,12 @@ impl PublishedTrack {
         changes
     }
 
-    /// Release what is too old in the caches.
+    /// Release what is too old in the caches. Cheap when called early.
     pub fn expire(&mut self, now: Time) {
         for encoding in &mut self.encodings {
-            encoding.cache.expire(now);
+            if encoding.cache.next_timeout() <= now {
+                encoding.cache.expire(now);
+            }
         }
     }
 

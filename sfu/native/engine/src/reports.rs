@@ -1,6 +1,6 @@
 //! RTCP out on the clock: transport-wide feedback, sender and receiver reports, SDES, DLRR.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Owner};
 use crate::ids::ParticipantKey;
 use crate::time::Time;
 use std::time::Duration;
@@ -16,31 +16,29 @@ const MAX_BLOCKS: usize = 31;
 const MAX_COMPOUND_BYTES: usize = 1_100;
 
 impl Engine {
-    /// Transport-wide feedback towards a publisher.
-    pub(crate) fn send_feedback(&mut self, now: Time, key: ParticipantKey) {
-        let Some(participant) = self.participants.get(key) else {
+    /// Transport-wide feedback towards a publisher to whom nothing was sent meanwhile.
+    pub(crate) fn service_feedback(&mut self, now: Time, key: ParticipantKey) {
+        let Some(participant) = self.participants.get_mut(key) else {
             return;
         };
-        if participant.feedback.next_timeout() > now || !self.open_output(now, key) {
+        if !participant.feedback_deadline.take_due(now) {
             return;
         }
-        let mut bytes = std::mem::take(&mut self.scratch.bytes);
-        if let Some(participant) = self.participants.get_mut(key) {
-            let own_ssrc = participant.own_ssrc;
-            let media_ssrc = participant.ssrcs.iter().next().map_or(0, |(ssrc, _)| ssrc);
-            bytes.clear();
-            while participant
-                .feedback
-                .poll_feedback(now, own_ssrc, media_ssrc, &mut bytes)
-            {
-                participant
-                    .transport
-                    .output
-                    .send_rtcp(|out| out.extend_from_slice(&bytes));
-                bytes.clear();
-            }
+        let is_to_send = participant.feedback.next_timeout() <= now;
+        // Where nothing can be sent now, the next packet that comes asks again.
+        if is_to_send && !self.open_output(now, key) {
+            return;
         }
-        self.scratch.bytes = bytes;
+        if let Some(participant) = self.participants.get_mut(key) {
+            if is_to_send {
+                participant.write_feedback(now, &mut self.scratch.bytes);
+            }
+            self.timers.schedule(
+                &mut participant.feedback_deadline,
+                Owner::Feedback(key),
+                participant.feedback.next_timeout(),
+            );
+        }
     }
 
     /// Once a second: a report per stream sent and per SSRC received.

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Owner};
 use crate::event::{AUDIO_SLOTS, Event};
-use crate::ids::{EncodingKey, Kind, ParticipantId, ParticipantKey, RoomId, TrackKey};
+use crate::ids::{EncodingKey, Kind, ParticipantId, ParticipantKey, RoomKey, TrackKey};
 use crate::keyframe_limiter::KeyframeCause;
 use crate::layer_selection::{LayerState, choose_encoding, choose_spatial_layer};
 use crate::media_config::MAX_ENCODINGS;
@@ -212,18 +212,19 @@ impl Engine {
     pub(crate) fn apply_audio_slots(
         &mut self,
         now: Time,
-        room_id: RoomId,
+        room_key: RoomKey,
         slots: [Option<TrackKey>; AUDIO_SLOTS],
     ) {
-        let Some(room) = self.rooms.get_mut(&room_id) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         room.audio_slots = slots;
+        let room_id = room.id;
         let participants = std::mem::take(&mut room.participants);
         for key in &participants {
             self.follow_audio_slots(now, *key, slots);
         }
-        if let Some(room) = self.rooms.get_mut(&room_id) {
+        if let Some(room) = self.rooms.get_mut(room_key) {
             room.participants = participants;
         }
         let holders = slots.map(|slot| {

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Owner};
 use crate::event::Event;
-use crate::ids::{ParticipantKey, RoomId, TrackKey};
+use crate::ids::{ParticipantKey, RoomKey, TrackKey};
 use crate::keyframe_limiter::KeyframeCause;
 use crate::time::Time;
 use std::time::Duration;
@@ -39,7 +39,6 @@ impl Engine {
             self.service_track(now, key, track);
             index += 1;
         }
-        self.send_feedback(now, key);
         self.send_reports(now, key);
         self.report_quality(now, key);
         self.schedule_participant(now, key);
@@ -50,20 +49,21 @@ impl Engine {
         Some(publication.track)
     }
 
-    pub(crate) fn service_room(&mut self, now: Time, room_id: RoomId) {
-        let Some(room) = self.rooms.get_mut(&room_id) else {
+    pub(crate) fn service_room(&mut self, now: Time, room_key: RoomKey) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         if !room.deadline.take_due(now) {
             return;
         }
+        let room_id = room.id;
         let speakers = room.voices.poll_speakers(now);
         let slots = room.voices.poll_slots();
         let due = room.voices.next_timeout();
         self.timers
-            .schedule(&mut room.deadline, Owner::Room(room_id), due);
+            .schedule(&mut room.deadline, Owner::Room(room_key), due);
         if let Some(slots) = slots {
-            self.apply_audio_slots(now, room_id, slots);
+            self.apply_audio_slots(now, room_key, slots);
         }
         if let Some(tracks) = speakers {
             let participants = tracks
@@ -210,9 +210,7 @@ impl Engine {
         }
         if is_ready {
             let calm = participant.reports_due.min(participant.quality_due);
-            due = due
-                .min(participant.feedback.next_timeout())
-                .min(calm.rounded_up(CALM_STEP));
+            due = due.min(calm.rounded_up(CALM_STEP));
         }
         let due = due.max(now + MIN_SERVICE_INTERVAL);
         self.timers

@@ -42,6 +42,12 @@ impl Time {
         }
     }
 
+    /// So much earlier, but not before zero.
+    #[must_use]
+    pub const fn earlier_by(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_nanos() as u64))
+    }
+
     /// Time elapsed since `earlier`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

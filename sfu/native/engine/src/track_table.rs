@@ -1,6 +1,6 @@
 //! All published tracks, who listens to each encoding, and who wishes to.
 
-use crate::ids::{EncodingKey, ParticipantKey, RoomId, TrackKey};
+use crate::ids::{EncodingKey, ParticipantKey, RoomKey, TrackKey};
 use crate::keyframe_limiter::KeyframeLimiter;
 use crate::media_config::MAX_ENCODINGS;
 use crate::published_track::PublishedTrack;
@@ -17,7 +17,7 @@ pub(crate) struct Listener {
 pub(crate) struct TrackEntry {
     pub(crate) track: PublishedTrack,
     pub(crate) owner: ParticipantKey,
-    pub(crate) room: RoomId,
+    pub(crate) room: RoomKey,
     /// The grant at ingress.
     pub(crate) is_allowed: bool,
     /// The publisher's NTP clock against ours; one for all its tracks, so that sound and picture keep their distance.

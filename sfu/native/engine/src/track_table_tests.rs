@@ -22,7 +22,7 @@ fn add(table: &mut TrackTable) -> TrackKey {
     table.insert_with(|key| TrackEntry {
         track: PublishedTrack::new(key, config, false),
         owner: ParticipantKey(0),
-        room: RoomId(0),
+        room: RoomKey(0),
         is_allowed: true,
         publisher_clock: None,
         keyframes: std::array::from_fn(|_| KeyframeLimiter::default()),

@@ -40,6 +40,8 @@ pub(crate) struct Output {
     pub(crate) is_listed: bool,
     retransmissions: u64,
     forwarded: u64,
+    /// That of the participant's `FeedbackRecorder`: here it is at hand when something is sent.
+    pub(crate) feedback_ripe_at: Time,
 }
 
 impl Transport {
@@ -94,6 +96,7 @@ impl Output {
             is_listed: false,
             retransmissions: 0,
             forwarded: 0,
+            feedback_ripe_at: Time::NEVER,
         }
     }
 

@@ -38,6 +38,47 @@ fn publishers_get_transport_feedback_and_receiver_reports_and_viewers_get_sender
 }
 
 #[test]
+fn feedback_leaves_with_what_is_sent_and_alone_where_nothing_is() {
+    let mut harness = Harness::new();
+    let mut voices: Vec<_> = (0..2)
+        .map(|_| Microphone::new(harness.join(vec![microphone()], 0)))
+        .collect();
+    let mut speak_for_4_s = |harness: &mut Harness, speakers: usize| {
+        let before = harness.clients.iter().map(told).collect::<Vec<_>>();
+        harness.bursts.clear();
+        for _ in 0..200 {
+            for voice in &mut voices[..speakers] {
+                voice.speak(harness, 20);
+            }
+            harness.run(Duration::from_millis(20));
+        }
+        let told = harness.clients.iter().map(told).zip(before);
+        told.map(|((feedback, heard), before)| (feedback - before.0, heard - before.1))
+            .collect::<Vec<_>>()
+    };
+
+    let both = speak_for_4_s(&mut harness, 2);
+    let messages = harness.bursts.len();
+    let heard: usize = both.iter().map(|(_, heard)| heard).sum();
+    assert!(
+        both.iter()
+            .all(|(feedback, _)| (35..=42).contains(feedback)),
+        "{both:?}"
+    );
+    // Answers to checks, and the reports of each second.
+    assert!(messages < heard + 15, "{messages} for {both:?}");
+
+    let one = speak_for_4_s(&mut harness, 1);
+    assert!((32..=36).contains(&one[0].0), "{one:?}");
+    assert_eq!(one[0].1, 0, "the other is silent");
+}
+
+/// Feedback packets and RTP packets so far.
+fn told(client: &Client) -> (usize, usize) {
+    (client.inbox.feedback_packets, client.inbox.rtp.len())
+}
+
+#[test]
 fn what_a_viewer_says_its_path_carries_is_kept_while_it_says_so() {
     let mut harness = Harness::new();
     let viewer = harness.join(vec![], 1);
