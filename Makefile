@@ -60,11 +60,11 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
-.PHONY: test-native test-web test-pages test-browsers test-media test-load set-up-tests
-# Two at a time, but browsers have the machine to themselves. Load tests mostly wait.
+.PHONY: test-native test-web test-pages test-forms test-every-page test-browsers test-media test-load set-up-tests
+# Two at a time, but browsers with media have the machine to themselves. Load tests mostly wait.
 test: system-test
 	$(MAKE) --jobs=2 set-up-tests
-	$(MAKE) --jobs=2 test-native test-web test-pages
+	$(MAKE) --jobs=2 test-pages test-native test-web test-forms test-every-page
 	$(MAKE) test-browsers
 	$(MAKE) --jobs=2 test-media test-load
 
@@ -81,14 +81,23 @@ test-web: node_modules/.installed
 # Python without media: rules, pages, databases. `pytest` alone runs these and all that follow.
 PAGES := $(addprefix tests/,unit contract architecture simulation) \
 	$(addprefix tests/integration/,accounts api helpdesk kep scheduling)
+# Real browsers without media.
+FORMS := $(addprefix tests/browser/test_,accounts.py desk.py kep_booking.py)
+EVERY_PAGE := tests/browser/test_every_page.py
 LOAD := $(wildcard tests/integration/test_load*.py)
 PYTEST := PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 test-pages: set-up-tests
 	$(PYTEST) $(PAGES)
 
+test-forms: set-up-tests
+	$(PYTEST) $(FORMS)
+
+test-every-page: set-up-tests
+	$(PYTEST) $(EVERY_PAGE)
+
 test-browsers: set-up-tests
-	$(PYTEST) tests/browser
+	$(PYTEST) $(addprefix --ignore=,$(FORMS) $(EVERY_PAGE)) tests/browser
 
 test-load: set-up-tests
 	$(PYTEST) $(LOAD)
