@@ -95,6 +95,17 @@ class AppointmentPages:
     async def show(self, request: web.Request) -> web.Response:
         """Show one."""
         visitor, appointment, place = await self._find(request)
+        return await self._page(request, visitor, appointment, place)
+
+    async def _moved_on(self, request: web.Request) -> web.Response:
+        """Show the appointment as it is now, and that what was wanted of it cannot be any more."""
+        visitor, appointment, place = await self._find(request)
+        return await self._page(request, visitor, appointment, place, has_moved_on=True)
+
+    async def _page(
+        self, request: web.Request, visitor: Visitor, appointment: Appointment, place: Place, *,
+        has_moved_on: bool = False,
+    ) -> web.Response:  # fmt: skip
         async with self._accounts.database.read() as session:
             successor = None
             if appointment.state == AppointmentState.RESCHEDULED:
@@ -102,7 +113,8 @@ class AppointmentPages:
             guests = await list_guests(session, appointment.id)
         done = request.query.get("done", "")
         return self._parts.pages.page(
-            request, "kep_appointment.html", visitor, appointment=appointment, place=place,
+            request, "kep_appointment.html", visitor, status=409 if has_moved_on else 200,
+            has_moved_on=has_moved_on, appointment=appointment, place=place,
             when=time_of(_step(appointment), language_of(request)),
             personal=self._parts.vault.open(appointment),
             needs=self._parts.vault.open_needs(appointment), successor=successor,
@@ -116,7 +128,7 @@ class AppointmentPages:
         """Show other times; with one chosen, ask whether it is meant."""
         visitor, appointment, place = await self._find(request)
         if not self._is_ahead(appointment):
-            raise web.HTTPConflict(text="wrong_state")
+            return await self._moved_on(request)
         return await self._times_page(request, visitor, appointment, place)
 
     async def reschedule(self, request: web.Request) -> web.Response:
@@ -139,15 +151,19 @@ class AppointmentPages:
         except OwnOverlap:
             mistake = Mistake({"times": "own_overlap"})
             return await self._times_page(request, visitor, appointment, place, mistake)
-        except (WrongState, NotOffered):
-            raise web.HTTPConflict(text="wrong_state") from None
+        except NotOffered:
+            return await self._times_page(
+                request, visitor, appointment, place, Mistake({"times": "slot_gone"})
+            )
+        except WrongState:
+            return await self._moved_on(request)
         raise web.HTTPSeeOther(f"/kep/appointments/{moved.id}?done=moved")
 
     async def ask_cancel(self, request: web.Request) -> web.Response:
         """Ask whether cancelling is meant."""
         visitor, appointment, place = await self._find(request)
         if not self._is_ahead(appointment):
-            raise web.HTTPConflict(text="wrong_state")
+            return await self._moved_on(request)
         return self._parts.pages.page(
             request, "kep_cancel.html", visitor, appointment=appointment, place=place,
             when=time_of(_step(appointment), language_of(request)),
@@ -163,11 +179,11 @@ class AppointmentPages:
         if appointment.state == AppointmentState.CANCELLED:
             raise web.HTTPSeeOther(path)
         if not self._is_ahead(appointment):
-            raise web.HTTPConflict(text="wrong_state")
+            return await self._moved_on(request)
         try:
             await self._parts.booking.cancel(appointment.id, visitor.actor.person_id)
         except WrongState:
-            raise web.HTTPConflict(text="wrong_state") from None
+            return await self._moved_on(request)
         raise web.HTTPSeeOther(path)
 
     async def show_guest(self, request: web.Request) -> web.Response:

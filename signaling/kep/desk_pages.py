@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,10 +49,18 @@ class KepDeskPages:
 
     async def day(self, request: web.Request) -> web.Response:
         """Show today's appointments: one's own, and those of the colleagues; `?part`: only them."""
-        visitor = await self._accounts.visitors.require(request)
+        return await self._day_page(request, await self._accounts.visitors.require(request))
+
+    async def _day_page(
+        self, request: web.Request, visitor: Visitor, *, refused: str = ""
+    ) -> web.Response:
+        """`refused`: why what was asked for was not done, a key of the templates' texts."""
         async with self._accounts.database.read() as session:
             kep, employee = await self._place(session, visitor)
-            rows = await list_day(session, kep.id, self._parts.today)
+            # Shortly before midnight who is due after it waits already.
+            opens_before = timedelta(minutes=self._parts.config.open_before_minutes)
+            until = self._accounts.now() + opens_before
+            rows = await list_day(session, kep.id, self._parts.today, until=until)
             waiting = {
                 row.appointment.id: await session.get(KepCallRecord, row.appointment.id)
                 for row in rows
@@ -62,7 +71,8 @@ class KepDeskPages:
         own = [row for row in rows if employee is not None and row.employee.id == employee.id]
         name = "kep_desk_part.html" if "part" in request.query else "kep_desk.html"
         return self._parts.pages.page(
-            request, name, visitor, kep=kep, own=[self._shown(row) for row in own],
+            request, name, visitor, status=409 if refused else 200, refused=refused, kep=kep,
+            own=[self._shown(row) for row in own],
             others=[self._shown(row) for row in rows if row not in own],
             next_id=_next_of(own), waiting=waiting, now=self._accounts.now(),
             message=self._call.queue.message_of(employee.id) if employee is not None else "",
@@ -85,11 +95,11 @@ class KepDeskPages:
         visitor, _ = await self._accounts.visitors.read_form(request)
         appointment = await self._find(request, visitor)
         if AppointmentState(appointment.state) not in TAKEABLE:
-            raise web.HTTPConflict(text="wrong_state")
+            return await self._day_page(request, visitor, refused="desk_moved_on")
         try:
             await self._call.rooms.take_in(appointment, visitor.actor.person_id)
         except WrongState:
-            raise web.HTTPConflict(text="taken") from None
+            return await self._day_page(request, visitor, refused="desk_taken")
         raise web.HTTPSeeOther(f"/appointments/{appointment.id}/enter#taken")
 
     async def note_absent(self, request: web.Request) -> web.Response:
@@ -104,7 +114,7 @@ class KepDeskPages:
                     session, appointment, visitor.actor.person_id, self._accounts.now()
                 )
         except WrongState:
-            raise web.HTTPConflict(text="wrong_state") from None
+            return await self._day_page(request, visitor, refused="desk_moved_on")
         raise web.HTTPSeeOther("/kep/desk")
 
     async def outcome(self, request: web.Request) -> web.Response:
@@ -131,7 +141,8 @@ class KepDeskPages:
                 request, visitor, found, status=422, errors=mistake.errors, typed=form
             )
         except WrongState:
-            raise web.HTTPConflict(text="wrong_state") from None
+            current = await self._find(request, visitor)
+            return self._outcome_page(request, visitor, current, status=409)
         self._call.note_phase(found.room, AppointmentState.CONCLUDED)
         self._call.rooms.close(found.room, "concluded")
         raise web.HTTPSeeOther(f"/kep/desk/appointments/{found.id}/form")
@@ -169,6 +180,7 @@ class KepDeskPages:
         return self._parts.pages.page(
             request, "kep_outcome.html", visitor, status=status, appointment=appointment,
             is_serving=appointment.state == AppointmentState.SERVING, errors=errors,
+            is_concluded=appointment.state == AppointmentState.CONCLUDED,
             typed=typed or {"delivery": appointment.delivery}, results=tuple(CallResult),
             steps=tuple(NextStep), ways=ways_of_delivery(Theme(appointment.theme)),
         )  # fmt: skip

@@ -26,11 +26,14 @@ from signaling.kep.plan_forms import (
 )
 from signaling.kep.plan_views import read_kep_view
 from signaling.kep.samples import CLOSES_MIN, OPENS_MIN, WORKDAYS
+from signaling.storage.database import ChangedMeanwhile
 from signaling.storage.models import Kep, KepHours, KepSpecialDay, Municipality
 
 Form = Mapping[str, str]
 EMPTY: Form = {}
 ADMINISTRATION = "/administration/kep"
+DONE = frozenset({"changed", "not_cancelled"})
+"""What the page of a ΚΕΠ can be told that was done."""
 
 
 class KepPages:
@@ -101,7 +104,11 @@ class KepPages:
                 await _fill(session, kep, parse_kep(form))
             return kep.id
 
-        return await change_kep(self._parts, request, work)
+        try:
+            return await change_kep(self._parts, request, work)
+        except (ChangedMeanwhile, web.HTTPConflict):
+            visitor, form = await self._accounts.visitors.read_form(request)
+            return await kep_page(self._parts, request, visitor, EMPTY, form, is_stale=True)
 
     async def change_hours(self, request: web.Request) -> web.Response:
         """Set the opening hours of the week."""
@@ -210,17 +217,19 @@ async def change_kep(parts: KepParts, request: web.Request, work: Work) -> web.R
 
 async def kep_page(
     parts: KepParts, request: web.Request, visitor: Visitor, errors: Form = EMPTY,
-    typed: Form = EMPTY,
+    typed: Form = EMPTY, *, is_stale: bool = False,
 ) -> web.Response:  # fmt: skip
-    """Show one ΚΕΠ with everything that can be changed."""
+    """Show one ΚΕΠ with everything that can be changed. `is_stale`: it was changed since it was shown to
+    who typed this."""
     check(visitor, Action.MANAGE_KEPS)
     async with parts.accounts.database.read() as session:
         kep = await find_kep(session, request)
         view = await read_kep_view(session, parts, kep)
+    done = request.query.get("done", "")
     return parts.pages.page(
-        request, "kep_admin_kep.html", visitor, status=422 if errors else 200, kep=kep, view=view,
-        errors=errors, typed=typed, config=parts.config, today=parts.today,
-        done="changed" if request.query.get("done") == "changed" else "",
+        request, "kep_admin_kep.html", visitor, status=409 if is_stale else 422 if errors else 200,
+        is_stale=is_stale, kep=kep, view=view, errors=errors, typed=typed, config=parts.config,
+        today=parts.today, done=done if done in DONE else "",
     )  # fmt: skip
 
 

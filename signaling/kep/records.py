@@ -67,10 +67,13 @@ async def list_own(
 
 
 async def list_day(
-    session: AsyncSession, kep_id: str, day: date, *, employee_id: str | None = None
-) -> Sequence[DayRow]:
-    """Return the appointments of a ΚΕΠ, or of one of its employees, on a day in Athens."""
+    session: AsyncSession, kep_id: str, day: date, *, employee_id: str | None = None,
+    until: datetime | None = None,
+) -> Sequence[DayRow]:  # fmt: skip
+    """Return the appointments of a ΚΕΠ, or of one of its employees, on a day in Athens; with `until`
+    also later ones that begin before it."""
     begins, ends = day_bounds(day)
+    ends = max(ends, until or ends)
     query = (
         select(Appointment, KepService, KepEmployee, KepWorkstation)
         .join(KepService, KepService.id == Appointment.service_id)

@@ -181,11 +181,12 @@ class StaffPages:
             appointment = await session.get(Appointment, request.match_info["appointment"])
             if appointment is None or appointment.kep_id != kep.id:
                 raise web.HTTPNotFound()
+        done = "changed"
         try:
             await self._parts.booking.cancel(appointment.id, visitor.actor.person_id)
         except WrongState:
-            raise web.HTTPConflict(text="wrong_state") from None
-        raise web.HTTPSeeOther(f"{ADMINISTRATION}/keps/{kep.id}?done=changed")
+            done = "not_cancelled"
+        raise web.HTTPSeeOther(f"{ADMINISTRATION}/keps/{kep.id}?done={done}")
 
     async def _employee(
         self, session: AsyncSession, request: web.Request

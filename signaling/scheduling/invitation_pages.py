@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -113,18 +113,27 @@ class InvitationPages:
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
-        sitting_id = request.match_info["id"]
-        await self._changes.revoke(visitor, sitting_id, request.match_info["invitation"])
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=revoked")
+        return await self._change_one(request, visitor, self._changes.revoke, "revoked")
 
     async def resend(self, request: web.Request) -> web.Response:
         """Send the same invitation again."""
         accounts = self._accounts
         visitor, _ = await accounts.visitors.read_form(request)
         accounts.take_turn(visitor)
+        return await self._change_one(request, visitor, self._changes.resend, "resent")
+
+    async def _change_one(
+        self, request: web.Request, visitor: Visitor,
+        change: Callable[[Visitor, str, str], Awaitable[None]], done: str,
+    ) -> web.Response:  # fmt: skip
         sitting_id = request.match_info["id"]
-        await self._changes.resend(visitor, sitting_id, request.match_info["invitation"])
-        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=resent")
+        try:
+            await change(visitor, sitting_id, request.match_info["invitation"])
+        except web.HTTPConflict:
+            return await self._page(
+                request, visitor, status=409
+            )  # it says that the sitting is over
+        raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done={done}")
 
     async def _invite(
         self, request: web.Request, visitor: Visitor, invitees: Sequence[Invitee]
@@ -135,6 +144,10 @@ class InvitationPages:
         except TooManyInvited:
             errors = {"file": "invited_many"}
             return await self._page(request, visitor, status=422, errors=errors)
+        except web.HTTPConflict:
+            return await self._page(
+                request, visitor, status=409
+            )  # it says that the sitting is over
         # How many, so that a list sent twice says "nobody new" instead of nothing.
         raise web.HTTPSeeOther(f"/desk/sittings/{sitting_id}/invited?done=invited&count={added}")
 

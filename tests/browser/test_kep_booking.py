@@ -20,6 +20,7 @@ pytestmark = [
 
 PICTURES = Path("var/screenshots/accounts")
 CITIZEN, MANAGER = "000000061", "150000042"
+KEEP_FACTS = "section[aria-labelledby='facts-title'] button.govgr-btn-primary"
 MAIN_BUTTON = "main .kep-actions button.govgr-btn-primary"
 
 
@@ -84,6 +85,15 @@ async def test_manager_looks_after_keps(browser: Browser, size: str, language: s
         await manager.page.fill("#workstation_name", "Θέση 7")
         await manager.press("form[action$='/workstations'] button", "kep-kep-changed")
         assert "Θέση 7" in await manager.page.inner_text("main")
+        colleague = await manager.page.context.new_page()
+        await colleague.goto(manager.page.url)
+        await colleague.fill("#phone", "2100000000")
+        await colleague.click(KEEP_FACTS)
+        await manager.page.fill("#address", "Νέα 1")
+        await manager.press(KEEP_FACTS, "kep-kep-stale")
+        assert "2100000000" in await manager.page.inner_text("main [role=alert]")
+        await manager.press(KEEP_FACTS, "kep-kep-decided")
+        assert await manager.page.input_value("#address") == "Νέα 1"
 
 
 async def test_booking_works_without_scripts(browser: Browser) -> None:

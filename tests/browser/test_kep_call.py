@@ -310,7 +310,10 @@ async def let_interpreter_in(play: Play, desktop: ChromiumWindow) -> Participant
 
 
 async def conclude(play: Play, desktop: ChromiumWindow) -> None:
-    """Fill the form of the outcome; the call ends; print."""
+    """Fill the form of the outcome; the call ends; print. A desk open since before says what changed."""
+    before = ChromiumWindow(await desktop.page.context.new_page())
+    await play.open(before, "/kep/desk")
+    await before.page.focus(".desk-card form[action$='/take'] button")  # it renews itself no more
     async with desktop.page.context.expect_page() as opening:
         await desktop.page.click(".kep-call a[href$='/outcome']")
     window = ChromiumWindow(await opening.value)
@@ -331,6 +334,10 @@ async def conclude(play: Play, desktop: ChromiumWindow) -> None:
     await window.screenshot(play.pictures / "form-print.png")
     await has_text(desktop, "#ended", "ολοκληρώθηκε")
     await play.look(desktop, "ended-desktop")
+    await before.page.keyboard.press("Enter")
+    await has_text(before, "main [role=alert]", "άλλαξε στο μεταξύ")
+    await play.look(before, "desk-moved-on-desktop")
+    await before.page.close()
 
 
 async def check_receipt(play: Play, phone: Window, folder: Path) -> None:

@@ -17,6 +17,7 @@ from tests.support.kep_calls import (
     CHECKED,
     INTERPRETER,
     INTERPRETER_EMAIL,
+    OUTCOME,
     STRANGER,
     Caller,
     Desk,
@@ -153,6 +154,9 @@ async def test_whole_call_with_an_interpreter(backend: str, tmp_path: Path) -> N
         for text in ("ΓΙΩΡΓΟΣ ΠΟΛΙΤΗΣ", "ΑΠ 42/2026", "ΑΝΝΑ ΥΠΑΛΛΗΛΟΥ", "ΚΕΠ Αθηναίων 0089"):
             assert text in form.text
         record = await desk.record()
+        await call.employee.visitor.get("/kep/desk")
+        again = await call.employee.visitor.post(desk.desk + "/outcome", **OUTCOME)
+        assert again.status == 409 and "έχει ήδη ολοκληρωθεί" in again.text
         assert record is not None and record.identified_how == "centre"
         assert record.waiting_since and record.began_at and record.identified_at and record.ended_at
         assert (await call.citizen.ticket())[0] == 409
@@ -268,7 +272,10 @@ async def test_absent_citizen_may_still_come_late(tmp_path: Path) -> None:
         assert (await visitor.post(desk.desk + "/absent")).path == "/kep/desk"
         assert await desk.state() == "absent"
         await visitor.get("/kep/desk")
-        assert (await visitor.post(desk.desk + "/absent")).status == 409
+        refused = await visitor.post(desk.desk + "/absent")
+        assert refused.status == 409
+        assert "Το ραντεβού άλλαξε στο μεταξύ" in refused.text
+        assert "Τα ραντεβού μου" in refused.text
         await pair.citizen.knock()
         await desk.until_state("waiting")
         assert await desk.audited() == ["note_absent"]
@@ -351,7 +358,9 @@ async def test_of_two_who_take_the_same_citizen_one_is_refused(tmp_path: Path) -
         await winner.walk_in()
         await citizen.enter(door)
         await desk.until_state("identifying")
-        assert (await loser.take()).status == 409
+        refused = await loser.take()
+        assert refused.status == 409
+        assert "εξυπηρετεί ήδη συνάδελφος" in refused.text and "Τα ραντεβού μου" in refused.text
         assert await desk.audited() == ["begin_call"]
 
 

@@ -27,6 +27,7 @@ from tests.support.accounts_server import (
 from tests.support.databases import BACKENDS
 from tests.support.kep_booking import (
     book,
+    choose_other_time,
     choose_time,
     confirm,
     hidden,
@@ -101,9 +102,33 @@ async def _moves_and_cancels(citizen: VisitorClient, path: str, step: str) -> No
     assert "METHOD:CANCEL" in await mailed_entry(citizen)
     await citizen.get("/account")
     assert "ακυρώθηκε" in (await citizen.post(moved.path + "/cancel")).text  # sent twice
-    assert (await citizen.get(moved.path + "/reschedule")).status == 409
-    assert (await citizen.post(moved.path + "/reschedule", csrf=citizen.csrf, step="1",
-                               request_key="x")).status in (403, 409)  # fmt: skip
+    late = await citizen.get(moved.path + "/reschedule")
+    assert late.status == 409 and "Δεν γίνεται πια να αλλάξετε" in late.text
+    assert "Ακυρώθηκε" in late.text, "as it is now"
+    await citizen.get("/account")
+    late = await citizen.post(moved.path + "/reschedule", step="1", request_key="x")
+    assert late.status == 409 and "Δεν γίνεται πια να αλλάξετε" in late.text
+
+
+async def test_whose_kep_was_closed_is_told_when_they_move() -> None:
+    async with (
+        running_accounts() as server,
+        server.visitor() as citizen,
+        server.visitor() as manager,
+    ):
+        await citizen.enter(CITIZEN)
+        path = await book(citizen, await service_of(server, Theme.INFORMATION))
+        other = await choose_other_time(citizen, path)
+        async with server.service.database.read() as session:
+            appointment = await session.get_one(Appointment, path.rpartition("/")[2])
+        await manager.enter(KEP_ADMINISTRATOR)
+        kep = f"/administration/kep/keps/{appointment.kep_id}"
+        shown = await manager.get(kep)
+        version = re.findall(r'name="version" value="(\d+)"', shown.text)[0]
+        assert (await manager.post(kep, set="closed", version=version)).status == 200
+        refused = await citizen.post(path + "/reschedule", **other)
+        assert refused.status == 409 and "δεν είναι πια διαθέσιμη" in refused.text
+        assert step_links(refused.text) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -363,6 +388,7 @@ async def test_administrator_changes_keps_and_sees_bookings(backend: str) -> Non
         shown = await manager.post(cancel)
         assert "εκτός διαθεσιμότητας" not in shown.text
         assert "Ακυρώθηκε" in (await citizen.get(path)).text
+        assert "δεν ακυρώθηκε" in (await manager.post(cancel)).text, "somebody was faster"
         await _changes(manager, kep)
         async with server.service.database.read() as session:
             actions = set(await session.scalars(select(AuditRecord.action)))
@@ -401,7 +427,13 @@ async def _changes(manager: VisitorClient, kep: str) -> None:
     assert (await manager.post(kep, **(facts | {"slot_minutes": "7"}))).status == 422
     good = await manager.post(kep, **(facts | {"slot_minutes": "30", "gap_minutes": "0"}))
     assert good.status == 200 and "Νέα 1" in good.text
-    assert (await manager.post(kep, csrf=manager.csrf, **facts)).status == 409
+    stale = await manager.post(kep, csrf=manager.csrf, **(facts | {"address": "Άλλη 2"}))
+    assert stale.status == 409 and "άλλαξαν αφότου ανοίξατε" in stale.text
+    assert 'value="Άλλη 2"' in stale.text, "what was typed is there"
+    assert "<strong>Νέα 1</strong>" in stale.text and "<strong>30</strong>" in stale.text
+    assert f'name="version" value="{version}"' not in stale.text
+    stale = await manager.post(kep, csrf=manager.csrf, set="closed", version=version)
+    assert stale.status == 409 and "Αν εξακολουθείτε να το θέλετε" in stale.text
     await manager.get(kep)
     shown = await manager.post(kep + "/workstations", workstation_name="Θέση 9")
     assert "Θέση 9" in shown.text

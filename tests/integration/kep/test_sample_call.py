@@ -98,3 +98,8 @@ async def test_there_is_a_call_to_try_at_any_time_of_day(
         assert made is not None and await add() is None
         assert made.starts_at.astimezone(ATHENS).strftime("%H:%M") == starts
         assert timedelta() < made.starts_at - wanted_now <= timedelta(minutes=21)
+        # Once the door is open it is on the employee's desk, on either side of midnight.
+        server.clock.shift_s += (made.starts_at - wanted_now).total_seconds() - 600
+        async with server.visitor() as employee:
+            await employee.enter(EMPLOYEE, "employee@example.gr")
+            assert made.id in (await employee.get("/kep/desk")).text

@@ -16,6 +16,7 @@ from icalendar import Calendar
 from sqlalchemy import select
 
 from signaling.scheduling.reminders import Reminders
+from signaling.scheduling.values import SittingState
 from signaling.storage.models import AgendaFile, Invitation, Mail, Person, Sitting
 from tests.support.accounts_server import (
     CLERK,
@@ -152,6 +153,22 @@ async def test_revoked_link_leads_nowhere_and_the_calendar_is_told() -> None:
         assert entries["CANCEL"][1] > entries["REQUEST"][1]
         await at.post(at.invited, **fields)
         assert (await member.get(link)).status == 200, "invited again, the same link is good"
+
+
+async def test_who_is_late_for_a_sitting_sees_that_it_is_cancelled() -> None:
+    """The page was open when somebody cancelled: it comes again and says so, whatever was pressed."""
+    async with desk() as at:
+        fields = {"invitee_name": "Μέλος", "invitee_email": MEMBER_EMAIL, "invitee_role": "member"}
+        await at.post(at.invited, **fields)
+        [invitation] = await at.rows()
+        async with at.server.service.database.write() as session:
+            sitting = await session.get_one(Sitting, at.sitting.id)
+            sitting.state = SittingState.CANCELLED
+        for path in ("", f"/{invitation.id}/revoke", f"/{invitation.id}/resend"):
+            late = await at.post(at.invited + path, **fields)
+            assert late.status == 409, path
+            assert "οι προσκλήσεις δεν αλλάζουν πια" in late.text and MEMBER_EMAIL in late.text
+        assert [each.revoked_at for each in await at.rows()] == [None]
 
 
 async def test_link_is_not_good_for_somebody_else_after_it_was_taken() -> None:
