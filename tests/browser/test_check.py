@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import Stage
 from tests.support.browser import DESKTOP, PHONE, Viewport, eventually
 from tests.support.chromium import ChromiumWindow, running_chromium
-from tests.support.repository import ROOT
+from tests.support.page_steps import AXE, FIND_VIOLATIONS
 from tests.support.service import OUTPUT, Service, running_service
 
 pytestmark = [
@@ -20,15 +20,12 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
-AXE = ROOT / "node_modules/axe-core/axe.min.js"
 PICTURES = Path(OUTPUT, "screenshots")
 WHOLE_S = 60.0
 """The check takes at most 45 s; two busy cores get some more."""
 LONGEST_MS = 45_000
 READ_CODES = """() => Object.fromEntries([...document.querySelectorAll('.check-point')].map(
     (row) => [row.dataset.point, row.dataset.code ?? null]))"""
-FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
-    (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 NO_UDP = """(() => { const Real = RTCPeerConnection; window.RTCPeerConnection = class extends Real {
     constructor(wanted) { super({ ...wanted, iceTransportPolicy: 'relay' }); } }; })()"""
 """A browser that may send no UDP of its own, and has no relay."""

@@ -187,14 +187,13 @@ async def test_svc_viewers_get_the_layers_their_tiles_need(
 
     async def follow_the_tile(viewer: Participant) -> None:
         before = await shows(viewer, sender, codec, low)
-        cheap = await bytes_a_second(viewer, sender)
+        cheap = await bytes_a_second(viewer, sender) if has_layers else 0.0
         await viewer.window.resize(LARGE)
         await shows(viewer, sender, codec, HIGHEST)
-        dear = await bytes_a_second(viewer, sender)
+        if has_layers:
+            assert cheap * 2 < await bytes_a_second(viewer, sender)
         await viewer.window.resize(SMALL)
         assert_unbroken(before, await shows(viewer, sender, codec, low))
-        if has_layers:
-            assert cheap * 2 < dear
 
     await asyncio.gather(*map(follow_the_tile, viewers))
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from icalendar import Calendar
-from playwright.async_api import FilePayload
+from playwright.async_api import FilePayload, Route, expect
 from sqlalchemy import select
 
 from sfu.config import MediaConfig, WorkerConfig
@@ -380,12 +380,34 @@ async def has_text(window: Sheet, selector: str, text: str) -> None:
     await eventually(shown, lambda seen: text in seen, f"{text} in {selector}")
 
 
+async def keep_the_focus_in_sight(way: Journey, desk: Sheet) -> None:
+    """Open a live sitting whose part with the people grows above what has the focus."""
+    page = desk.page
+    may_answer = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_answer.wait()
+        await route.continue_()
+
+    await page.route("**/live?part=1", hold)
+    await page.goto(way.server.url + way.sitting)
+    link = page.locator("a[href$='/agenda']")
+    await link.focus()
+    await page.evaluate("scrollTo(0, 0)")
+    size, box = page.viewport_size, await link.bounding_box()
+    assert size is not None and box is not None
+    await page.set_viewport_size({"width": size["width"], "height": int(box["y"] + box["height"])})
+    may_answer.set()
+    await has_text(desk, "#live", ELENI_NAME)
+    await expect(link).to_be_in_viewport()
+    await page.set_viewport_size(size)
+
+
 async def watch_live(way: Journey) -> None:
     """Beside the room, the desk shows who is in and how the connections do."""
     page = await way.clerk.page.context.new_page()
     desk = replace(way.clerk, page=page)
-    await page.goto(way.server.url + way.sitting)
-    await has_text(desk, "#live", ELENI_NAME)
+    await keep_the_focus_in_sight(way, desk)
     await desk.look("sitting-live")
 
     async def scored() -> str:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.browser, pytest.mark.timeout(150)
 
 async def test_a_browser_sees_every_simulated_camera_move_and_hears_them(tmp_path: Path) -> None:
     async with real_service(tmp_path, [], loadtest_rooms=1) as service:
-        arguments = ("smoke", "--url", service.url, "--rooms", "1", "--hold-s", "25",
+        arguments = ("smoke", "--url", service.url, "--rooms", "1", "--hold-s", "16",
                      "--browsers", "1", "--set", "groups.members.per_room=2")  # fmt: skip
         async with Command(tmp_path, *arguments) as command:
             result = await command.result()

@@ -10,8 +10,8 @@ import pytest
 
 from tests.browser.conftest import Stage
 from tests.support.browser import DESKTOP, PHONE, Viewport, Window, eventually
+from tests.support.page_steps import AXE
 from tests.support.participant import Participant, probe, see_and_hear_each_other
-from tests.support.repository import ROOT
 from tests.support.service import OUTPUT
 
 pytestmark = [
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-AXE = ROOT / "node_modules/axe-core/axe.min.js"
 PICTURES = Path(OUTPUT, "screenshots")
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 LANGUAGES = ("el", "en")

@@ -17,7 +17,7 @@ from tests.support.repository import ROOT
 
 SUBMIT = "main button[type=submit]"
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
-FIND_VIOLATIONS = """async () => (await axe.run()).violations.map(
+FIND_VIOLATIONS = """async () => (await axe.run({ resultTypes: ['violations'] })).violations.map(
     (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' ')}`)"""
 
 _FIND = """(selector) => [...document.querySelectorAll(selector)]
