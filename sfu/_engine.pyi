@@ -84,8 +84,9 @@ TrackStateEvent = tuple[Literal["track_state"], int, str, bool]
 """(_, participant, mid, whether RTP flows): the first packet, and silence of 2 s."""
 SourceStartedEvent = tuple[Literal["source_started"], int, str, int | None, str | None]
 """(_, subscriber, its mid, publisher, publisher's mid): the stream now really carries it, from a keyframe on."""
-QualityEvent = tuple[Literal["quality"], int, int | None, float, float]
-"""(_, participant, round trip in ms or None, loss of what it sends 0–1, loss of what it receives 0–1). Every 2 s."""
+QualityEvent = tuple[Literal["quality"], int, int, int | None, float, float]
+"""(_, participant, score 1–5, round trip in ms or None, loss of what it sends 0–1, loss of what it receives 0–1). When it
+changed."""
 CommandFailedEvent = tuple[Literal["command_failed"], int, str]
 """(_, participant, why): a `send_dtls` or `set_source` was refused."""
 Event = (

@@ -67,9 +67,11 @@ class SourceStarted:
 
 
 @dataclass(frozen=True)
-class QualityReported:
+class QualityChanged:
     participant: int
-    round_trip_ms: float | None
+    score: int
+    """5 excellent … 1 bad."""
+    round_trip_ms: int | None
     loss_in: float
     """Of what it sends, 0 to 1."""
     loss_out: float
@@ -90,7 +92,7 @@ EngineEvent = (
     | AudioSlotsChanged
     | TrackStateChanged
     | SourceStarted
-    | QualityReported
+    | QualityChanged
     | CommandFailed
 )
 
@@ -277,8 +279,8 @@ def _event(event: native.Event) -> EngineEvent | None:
             return TrackStateChanged(participant, mid, is_flowing)
         case ("source_started", participant, mid, publisher, publisher_mid):
             return SourceStarted(participant, mid, publisher, publisher_mid)
-        case ("quality", participant, round_trip_ms, loss_in, loss_out):
-            return QualityReported(participant, round_trip_ms, loss_in, loss_out)
+        case ("quality", participant, score, round_trip_ms, loss_in, loss_out):
+            return QualityChanged(participant, score, round_trip_ms, loss_in, loss_out)
         case ("command_failed", participant, reason):
             return CommandFailed(participant, str(reason))
     # The types say that nothing else comes; an engine of another version might.

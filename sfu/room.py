@@ -34,6 +34,7 @@ from sfu.room_outputs import (
     SetMedia,
 )
 from sfu.values import (
+    ConnectionQuality,
     Grants,
     Kind,
     ParticipantInfo,
@@ -294,19 +295,12 @@ class Room:
         self._note_quality(participant.id, now)
         return outputs + self._show(self._viewing.handle_publisher(participant))
 
-    def handle_quality(
-        self,
-        participant_id: str,
-        round_trip_ms: float | None,
-        loss_in: float,
-        loss_out: float,
-        now: float,
-    ) -> Outputs:
-        """Take one report of the engine; losses are fractions from 0 to 1."""
-        participant = self._participants.get(participant_id)
+    def handle_quality(self, quality: ConnectionQuality, now: float) -> Outputs:
+        """Take what the engine tells of a connection."""
+        participant = self._participants.get(quality.participant)
         if participant is not None:
-            participant.quality.handle_report(round_trip_ms, loss_in, loss_out)
-            self._note_quality(participant_id, now)
+            participant.quality.handle_report(quality)
+            self._note_quality(participant.id, now)
         return []
 
     def handle_flow(self, participant_id: str, mid: str, is_flowing: bool) -> Outputs:

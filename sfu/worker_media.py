@@ -36,7 +36,7 @@ from sfu.room_outputs import (
     SetMedia,
     SetSource,
 )
-from sfu.values import RoomClass
+from sfu.values import ConnectionQuality, RoomClass
 from sfu.worker_statistics import WorkerCounters
 
 log = Log(__name__)
@@ -178,7 +178,7 @@ class MediaPlane:
                 self._note_ice(transport_id, is_connected)
             case media_engine.SpeakersChanged() | media_engine.AudioSlotsChanged():
                 self._note_audio(event)
-            case media_engine.QualityReported():
+            case media_engine.QualityChanged():
                 self._note_quality(event)
             case media_engine.CommandFailed(transport_id, reason):
                 log.error("engine refused a command", transport=transport_id, reason=reason)
@@ -213,19 +213,19 @@ class MediaPlane:
             outputs = room.handle_speakers([name for name in names if name is not None])
         self.apply(room.config.room, outputs)
 
-    def _note_quality(self, event: media_engine.QualityReported) -> None:
+    def _note_quality(self, event: media_engine.QualityChanged) -> None:
         transport = self._transports.get(event.participant)
         room = self._host.room(transport.room) if transport is not None else None
         if transport is None or room is None:
             return
-        outputs = room.handle_quality(
-            transport.participant,
-            event.round_trip_ms,
-            event.loss_in,
-            event.loss_out,
-            time.monotonic(),
+        quality = ConnectionQuality(
+            participant=transport.participant,
+            score=event.score,
+            round_trip_ms=event.round_trip_ms,
+            loss_in_percent=round(100 * event.loss_in, 1),
+            loss_out_percent=round(100 * event.loss_out, 1),
         )
-        self.apply(transport.room, outputs)
+        self.apply(transport.room, room.handle_quality(quality, time.monotonic()))
 
     def _note_flow(self, event: media_engine.TrackStateChanged) -> None:
         transport = self._transports.get(event.participant)

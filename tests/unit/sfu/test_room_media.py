@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sfu import rpc_messages as messages
@@ -17,8 +19,12 @@ from sfu.room_outputs import (
     SetForwarding,
     SetMedia,
 )
-from sfu.values import Grants, TrackSource, TransportState, VideoWish
+from sfu.values import ConnectionQuality, Grants, TrackSource, TransportState, VideoWish
 from tests.support.rooms import SPEAKER, RoomDriver, offer_of
+
+
+def quality(participant: str, score: int, **details: Any) -> ConnectionQuality:
+    return ConnectionQuality(participant=participant, score=score, **details)
 
 
 class TestPublishing:
@@ -163,7 +169,7 @@ class TestTransports:
         driver = RoomDriver()
 
         assert driver.room.handle_transport("ghost", TransportEvent.KEYS_READY, 0.0) == []
-        assert driver.room.handle_quality("ghost", 1.0, 0.0, 0.0, 0.0) == []
+        assert driver.room.handle_quality(quality("ghost", 5), 0.0) == []
         assert driver.room.handle_speakers(["ghost"]) == []
         assert driver.room.handle_audio_slots(["ghost", None, None]) == []
 
@@ -183,8 +189,8 @@ class TestQuality:
         driver.outputs.clear()
 
         for _ in range(3):
-            driver.room.handle_quality("anna", 30.0, 0.0, 0.0, driver.now)
-            driver.room.handle_quality("babis", 900.0, 0.2, 0.0, driver.now)
+            driver.room.handle_quality(quality("anna", 5), driver.now)
+            driver.room.handle_quality(quality("babis", 1, loss_in_percent=20.0), driver.now)
             driver.wait(QUALITY_INTERVAL_S)
 
         (event,) = driver.take(messages.QualityChanged)
@@ -199,3 +205,16 @@ class TestQuality:
         driver.wait(QUALITY_INTERVAL_S)
 
         assert driver.take(messages.QualityChanged)[-1].participants[0].score == 0
+
+    def test_regained_transport_has_the_score_it_had(self) -> None:
+        driver = RoomDriver()
+        driver.enter("anna")
+        driver.room.handle_quality(quality("anna", 4, round_trip_ms=200), driver.now)
+        driver.wait(QUALITY_INTERVAL_S)
+        driver.transport("anna", TransportEvent.ICE_LOST)
+        driver.wait(QUALITY_INTERVAL_S)
+        driver.transport("anna", TransportEvent.ICE_CONNECTED)
+        driver.wait(QUALITY_INTERVAL_S)
+
+        told = [event.participants[0] for event in driver.take(messages.QualityChanged)]
+        assert [(each.score, each.round_trip_ms) for each in told] == [(4, 200), (0, 200), (4, 200)]

@@ -65,15 +65,14 @@ fn engine_event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         }
         Event::Quality {
             participant,
-            round_trip_ms,
-            loss_received,
-            loss_sent,
+            quality,
         } => (
             "quality",
             participant.0,
-            round_trip_ms,
-            loss_received,
-            loss_sent,
+            quality.score,
+            quality.round_trip.map(|round_trip| round_trip.as_millis()),
+            quality.loss_received,
+            quality.loss_sent,
         )
             .into_pyobject(py),
     }

@@ -1,6 +1,7 @@
 //! What the engine tells the control plane. Batched, bounded, never per packet (DTLS handshakes apart).
 
 use crate::ids::{ParticipantId, RoomId};
+use crate::quality::Quality;
 use wire::extensions::Tag;
 
 /// An event.
@@ -39,12 +40,10 @@ pub enum Event {
         mid: Tag,
         source: Option<(ParticipantId, Tag)>,
     },
-    /// How a transport does. Loss as fractions of 1.
+    /// How a transport does, when that changed.
     Quality {
         participant: ParticipantId,
-        round_trip_ms: Option<u32>,
-        loss_received: f32,
-        loss_sent: f32,
+        quality: Quality,
     },
 }
 

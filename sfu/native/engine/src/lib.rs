@@ -34,6 +34,7 @@ mod participant;
 mod payload_store;
 mod prefetching;
 pub mod published_track;
+pub mod quality;
 pub mod receive_stream;
 mod reported_ceiling;
 mod reports;

@@ -6,6 +6,7 @@ use crate::feedback_recorder::FeedbackRecorder;
 use crate::ice::{Credentials, IceAgent};
 use crate::ids::{ParticipantId, ParticipantKey, RoomId, RoomKey};
 use crate::participant::Participant;
+use crate::quality::QualityMeter;
 use crate::ssrc_table::SsrcTable;
 use crate::time::Time;
 use crate::timer_queue::Deadline;
@@ -67,6 +68,7 @@ impl Engine {
             spent_ssrcs: Vec::new(),
             reports_due: Time::NEVER,
             quality_due: now,
+            quality: QualityMeter::default(),
             round_trip: None,
             loss_received: 0.0,
             reference_time: None,

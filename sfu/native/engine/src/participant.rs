@@ -3,6 +3,7 @@
 use crate::feedback_recorder::FeedbackRecorder;
 use crate::ids::{EncodingKey, ParticipantId, ParticipantKey, RoomKey, TrackKey};
 use crate::media_config::{PublishConfig, SubscribeConfig};
+use crate::quality::QualityMeter;
 use crate::send_stream::SendStream;
 use crate::slots::Slots;
 use crate::ssrc_table::SsrcTable;
@@ -36,6 +37,7 @@ pub(crate) struct Participant {
     pub(crate) spent_ssrcs: Vec<u32>,
     pub(crate) reports_due: Time,
     pub(crate) quality_due: Time,
+    pub(crate) quality: QualityMeter,
     pub(crate) round_trip: Option<Duration>,
     /// Worst loss of what it sends, by our last report.
     pub(crate) loss_received: f32,

@@ -23,6 +23,7 @@ fn participant(id: u64) -> Participant {
         spent_ssrcs: Vec::new(),
         reports_due: Time::NEVER,
         quality_due: Time::NEVER,
+        quality: QualityMeter::default(),
         round_trip: None,
         loss_received: 0.0,
         reference_time: None,

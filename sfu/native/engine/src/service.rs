@@ -8,15 +8,13 @@ use crate::time::Time;
 use std::time::Duration;
 use wire::rtcp;
 
-/// How often `Event::Quality` tells of each participant.
+/// How often the quality of each participant's connection is looked at, with the reports.
 const QUALITY_INTERVAL: Duration = Duration::from_secs(2);
 /// LIMIT: a participant is served at most this often by the clock, whatever its parts ask for.
 const MIN_SERVICE_INTERVAL: Duration = Duration::from_millis(2);
 /// What can wait is done for all participants at once, in steps of this: one waking of the thread for each step, however many
 /// there are, and their share of the caches is warm. LIMIT: adds so much to the age of reports.
 const CALM_STEP: Duration = Duration::from_millis(20);
-/// The same for `Event::Quality`, which wakes the control plane too.
-const QUALITY_STEP: Duration = Duration::from_millis(250);
 
 impl Engine {
     /// Do everything that is due for one participant, and schedule what comes next.
@@ -40,7 +38,7 @@ impl Engine {
             index += 1;
         }
         self.send_reports(now, key);
-        self.report_quality(now, key);
+        self.check_quality(now, key);
         self.schedule_participant(now, key);
     }
 
@@ -158,14 +156,14 @@ impl Engine {
         self.scratch.numbers = numbers;
     }
 
-    fn report_quality(&mut self, now: Time, key: ParticipantKey) {
+    fn check_quality(&mut self, now: Time, key: ParticipantKey) {
         let Some(participant) = self.participants.get_mut(key) else {
             return;
         };
         if now < participant.quality_due || !participant.transport.is_ready() {
             return;
         }
-        participant.quality_due = (now + QUALITY_INTERVAL).rounded_up(QUALITY_STEP);
+        participant.quality_due = now + QUALITY_INTERVAL;
         let losses = participant
             .subscribed
             .iter()
@@ -179,15 +177,18 @@ impl Engine {
             .sent_packets
             .loss_fraction(now)
             .unwrap_or(by_reports);
-        let event = Event::Quality {
-            participant: participant.id,
-            round_trip_ms: participant
-                .round_trip
-                .map(|round_trip| round_trip.as_millis() as u32),
-            loss_received: participant.loss_received,
-            loss_sent,
-        };
-        self.push_event(event);
+        let (id, round_trip) = (participant.id, participant.round_trip);
+        let loss_received = participant.loss_received;
+        if let Some(quality) =
+            participant
+                .quality
+                .handle_report(round_trip, loss_received, loss_sent)
+        {
+            self.push_event(Event::Quality {
+                participant: id,
+                quality,
+            });
+        }
     }
 
     fn schedule_participant(&mut self, now: Time, key: ParticipantKey) {
@@ -209,8 +210,7 @@ impl Engine {
             }
         }
         if is_ready {
-            let calm = participant.reports_due.min(participant.quality_due);
-            due = due.min(calm.rounded_up(CALM_STEP));
+            due = due.min(participant.reports_due.rounded_up(CALM_STEP));
         }
         let due = due.max(now + MIN_SERVICE_INTERVAL);
         self.timers

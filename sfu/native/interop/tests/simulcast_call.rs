@@ -304,11 +304,8 @@ fn reports_make_sense_to_each_other() {
         .iter()
         .rev()
         .find_map(|event| match event {
-            engine::Event::Quality {
-                round_trip_ms: Some(round_trip_ms),
-                ..
-            } => Some(*round_trip_ms),
+            engine::Event::Quality { quality, .. } => quality.round_trip,
             _ => None,
         });
-    assert!(rtt.is_some_and(|rtt| rtt < 50), "{rtt:?}");
+    assert!(rtt.is_some_and(|rtt| rtt < Duration::from_millis(50)), "{rtt:?}");
 }

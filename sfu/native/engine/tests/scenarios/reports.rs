@@ -1,6 +1,8 @@
 //! What publishers and viewers are told by RTCP, and what viewers tell.
 
 use crate::common::*;
+use engine::Event;
+use engine::ids::ParticipantId;
 use std::time::Duration;
 use wire::rtcp;
 
@@ -103,4 +105,46 @@ fn what_a_viewer_says_its_path_carries_is_kept_while_it_says_so() {
     assert_eq!(harness.engine.statistics().counters.ceilings_received, 2);
     harness.run(Duration::from_secs(2));
     assert_eq!(ceiling(&harness, viewer), None, "an old word does not bind");
+}
+
+#[test]
+fn the_score_of_a_connection_is_told_when_it_changes() {
+    let (mut harness, mut camera, viewer) = watched_camera();
+    let mut scores_after = |harness: &mut Harness, reports: u32, fraction_lost: u8| {
+        for _ in 0..reports {
+            camera.film(harness, 25);
+            let block = rtcp::ReportBlock {
+                ssrc: 2_200,
+                fraction_lost,
+                ..Default::default()
+            };
+            harness.send_rtcp(viewer, |out| rtcp::write_receiver_report(out, 1, &[block]));
+        }
+        scores(harness)
+    };
+    let (filmed, watches) = (harness.clients[0].id, harness.clients[viewer].id);
+
+    let mut first = scores_after(&mut harness, 10, 0);
+    first.sort_unstable();
+    assert_eq!(first, [(filmed, 5), (watches, 5)], "once each");
+    let worse = scores_after(&mut harness, 10, 51);
+    assert_eq!(worse, [(watches, 2), (watches, 1)], "of the other nothing");
+    let better = scores_after(&mut harness, 12, 0);
+    assert_eq!(
+        better,
+        [(watches, 2), (watches, 3), (watches, 4), (watches, 5)]
+    );
+}
+
+/// Whose score was told, in order, since the events were last taken.
+fn scores(harness: &mut Harness) -> Vec<(ParticipantId, u8)> {
+    let told = harness.take_events().into_iter();
+    told.filter_map(|event| match event {
+        Event::Quality {
+            participant,
+            quality,
+        } => Some((participant, quality.score)),
+        _ => None,
+    })
+    .collect()
 }

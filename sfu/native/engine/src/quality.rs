@@ -1,0 +1,163 @@
+//! Connection quality of a participant: a score from round trip and loss.
+
+use std::time::Duration;
+
+/// Weight of the newest report (every 2 s): two bad reports in a row show, a single one hardly.
+const SMOOTHING: f32 = 0.5;
+
+/// Score; below which loss, and below which round trip. The first row that holds gives the score, else it is 1. Source: ITU-T
+/// G.114 (150 and 400 ms one way are the bounds of good and of tolerable talk; we see round trips, so we are stricter), and
+/// Opus with in-band FEC, which hides about 3 % of loss well and 10 % badly.
+const SCORES: [(u8, f32, Duration); 4] = [
+    (5, 0.01, Duration::from_millis(150)),
+    (4, 0.03, Duration::from_millis(250)),
+    (3, 0.07, Duration::from_millis(400)),
+    (2, 0.15, Duration::from_millis(800)),
+];
+
+/// How a transport does, over the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quality {
+    /// 5 (excellent) to 1 (bad).
+    pub score: u8,
+    /// Once a report told it; until then it counts as good.
+    pub round_trip: Option<Duration>,
+    /// Loss of what the participant sends, as a fraction of 1.
+    pub loss_received: f32,
+    /// Loss of what it is sent.
+    pub loss_sent: f32,
+}
+
+/// Smooths one participant's reports.
+#[derive(Debug, Default)]
+pub(crate) struct QualityMeter {
+    latest: Option<Quality>,
+    told: Option<Quality>,
+}
+
+impl QualityMeter {
+    /// Take a report; return the quality if its score is another than when last told, or the round trip became known.
+    pub(crate) fn handle_report(
+        &mut self,
+        round_trip: Option<Duration>,
+        loss_received: f32,
+        loss_sent: f32,
+    ) -> Option<Quality> {
+        let mut quality = Quality {
+            score: 0,
+            round_trip,
+            loss_received,
+            loss_sent,
+        };
+        if let Some(before) = self.latest {
+            quality.loss_received = smoothed(before.loss_received, loss_received);
+            quality.loss_sent = smoothed(before.loss_sent, loss_sent);
+            quality.round_trip = match (before.round_trip, round_trip) {
+                (Some(before), Some(now)) => {
+                    Some(before.mul_f32(1.0 - SMOOTHING) + now.mul_f32(SMOOTHING))
+                }
+                (before, now) => now.or(before),
+            };
+        }
+        quality.score = score(
+            quality.round_trip.unwrap_or_default(),
+            quality.loss_received.max(quality.loss_sent),
+        );
+        self.latest = Some(quality);
+        let is_news = self.told.is_none_or(|told| {
+            told.score != quality.score || told.round_trip.is_some() != quality.round_trip.is_some()
+        });
+        if !is_news {
+            return None;
+        }
+        self.told = Some(quality);
+        self.told
+    }
+}
+
+fn smoothed(before: f32, now: f32) -> f32 {
+    before + SMOOTHING * (now - before)
+}
+
+fn score(round_trip: Duration, loss: f32) -> u8 {
+    SCORES
+        .iter()
+        .find(|(_, loss_below, round_trip_below)| {
+            loss < *loss_below && round_trip < *round_trip_below
+        })
+        .map_or(1, |(score, ..)| *score)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Duration = Duration::from_millis(30);
+
+    #[test]
+    fn the_worse_of_loss_and_round_trip_decides() {
+        let cases = [
+            (30, 0.0, 5),
+            (149, 0.009, 5),
+            (150, 0.0, 4),
+            (30, 0.01, 4),
+            (249, 0.029, 4),
+            (250, 0.0, 3),
+            (30, 0.03, 3),
+            (400, 0.0, 2),
+            (30, 0.07, 2),
+            (800, 0.0, 1),
+            (30, 0.15, 1),
+            (30, f32::NAN, 1),
+        ];
+        for (millis, loss, wanted) in cases {
+            assert_eq!(
+                score(Duration::from_millis(millis), loss),
+                wanted,
+                "{millis} ms, {loss}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_score_is_told_when_it_changes() {
+        let mut meter = QualityMeter::default();
+        let first = meter
+            .handle_report(Some(GOOD), 0.0, 0.0)
+            .expect("the first");
+        assert_eq!((first.score, first.round_trip), (5, Some(GOOD)));
+        assert_eq!(meter.handle_report(Some(GOOD), 0.009, 0.0), None);
+
+        let worse = meter
+            .handle_report(Some(GOOD), 0.0, 0.1)
+            .expect("another score");
+        assert_eq!(
+            (worse.score, worse.loss_sent),
+            (3, 0.05),
+            "half of it counts at first"
+        );
+        let worse = meter
+            .handle_report(Some(GOOD), 0.0, 0.1)
+            .expect("another score");
+        assert_eq!((worse.score, worse.loss_sent), (2, 0.075));
+        let better = meter
+            .handle_report(Some(GOOD), 0.0, 0.0)
+            .expect("another score");
+        assert_eq!(better.score, 3);
+    }
+
+    #[test]
+    fn an_unknown_round_trip_counts_as_good_and_is_told_once_known() {
+        let mut meter = QualityMeter::default();
+        let first = meter.handle_report(None, 0.0, 0.0).expect("the first");
+        assert_eq!((first.score, first.round_trip), (5, None));
+        assert_eq!(meter.handle_report(None, 0.0, 0.0), None);
+        let known = meter.handle_report(Some(GOOD), 0.0, 0.0).expect("news");
+        assert_eq!((known.score, known.round_trip), (5, Some(GOOD)));
+        assert_eq!(
+            meter.handle_report(None, 0.0, 0.0),
+            None,
+            "what was known stays"
+        );
+    }
+}
