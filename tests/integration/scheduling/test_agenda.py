@@ -142,7 +142,7 @@ async def test_agenda_typed_for_a_sitting_that_is_over_is_given_back_with_the_re
         path = await created(head, f"b:{body}", **fields_on(agenda="Α\nΒ")) + "/agenda"
         opened = await head.get(path)
         rows, version = rows_in(opened), version_in(opened)
-        server.clock.shift_s += timedelta(days=7, hours=12).total_seconds()
+        server.clock.shift_s += timedelta(days=8).total_seconds()
         await head.enter(HEAD)
         await head.get("/account")
         typed = {

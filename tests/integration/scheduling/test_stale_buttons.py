@@ -165,7 +165,7 @@ async def test_what_cannot_be_done_any_more_says_why() -> None:
         assert "<button" not in notice_in(told)
         assert not re.search("[Α-Ωα-ω]{3}", notice_in(told).replace("Τακτική συνεδρίαση", "")
                              .replace("Δοκιμαστική αίθουσα", ""))  # fmt: skip
-        server.clock.shift_s += timedelta(days=7, hours=12).total_seconds()
+        server.clock.shift_s += timedelta(days=8).total_seconds()
         await head.enter(HEAD)
         form = form_in(page, "extend") | {"csrf": head.csrf}
         over = await head.post(page.path + "/extend", minutes="15", **form)
