@@ -72,6 +72,11 @@ async def test_two_peers_see_and_hear_each_other(tmp_path: Path) -> None:
         assert statistics.transports[TransportState.CONNECTED] == 2
         assert sum(statistics.srtp_profiles.values()) == 2
 
+        await running.until(lambda: len(running.qualities()) == 2)
+        for told in running.qualities().values():
+            assert told.score >= 3 and told.round_trip_ms is not None, told
+            assert told.loss_in_percent == told.loss_out_percent == 0, told
+
 
 async def test_an_alert_forged_on_the_path_does_not_end_a_handshake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ from aiortc import MediaStreamTrack
 
 from sfu import rpc_messages as messages
 from sfu.client import SfuClient
-from sfu.values import Grants, Kind, Role, TrackSource, TransportState, VideoWish
+from sfu.values import ConnectionQuality, Grants, Kind, Role, TrackSource, TransportState, VideoWish
 from tests.support.aiortc_peer import AiortcPeer, Bars, Tone
 from tests.support.rooms import digest
 from tests.support.waiting import PATIENCE_S
@@ -91,6 +91,11 @@ class Call:
             if isinstance(event, messages.TransportChanged) and event.participant == name
         ]
         return states[-1] if states else None
+
+    def qualities(self) -> dict[str, ConnectionQuality]:
+        """Return what was last told of each participant's connection."""
+        told = [event for event in self.events if isinstance(event, messages.QualityChanged)]
+        return {each.participant: each for event in told for each in event.participants}
 
     async def show(self, viewer: str, mid: str, publisher: str | None) -> None:
         wish = VideoWish(mid=mid, participant=publisher, speaker=publisher is None)

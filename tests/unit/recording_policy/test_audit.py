@@ -332,14 +332,15 @@ def test_disk_that_fails_to_sync_ends_the_log(
     log.close()
 
 
-WRITE_FOR_EVER = """
+# Bounded: who should end it may die itself.
+WRITE_ON = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.unit.recording_policy.test_audit import new_log
 log = new_log(Path(sys.argv[1]), checkpoint_interval=50)
 print("writing", flush=True)
-while True:
+for _ in range(50_000):
     log.append("call_started", {"call": "c" * 3000}, is_durable=False)
 """
 
@@ -350,7 +351,7 @@ def test_writer_killed_at_any_moment_leaves_a_log_that_is_taken_up_again(tmp_pat
     entries = 0
     for round_number in range(5):
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITE_FOR_EVER, str(path), str(root)], stdout=subprocess.PIPE
+            [sys.executable, "-c", WRITE_ON, str(path), str(root)], stdout=subprocess.PIPE
         )
         assert process.stdout is not None
         process.stdout.readline()

@@ -15,6 +15,11 @@ const SCORES: [(u8, f32, Duration); 4] = [
     (2, 0.15, Duration::from_millis(800)),
 ];
 
+/// Of `SCORES`.
+const BEST: u8 = 5;
+/// After so many reports a good score is told without a round trip: who is sent nothing never reports one.
+const ENOUGH_REPORTS: u8 = 3;
+
 /// How a transport does, over the last seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
@@ -32,11 +37,14 @@ pub struct Quality {
 #[derive(Debug, Default)]
 pub(crate) struct QualityMeter {
     latest: Option<Quality>,
-    told: Option<Quality>,
+    reports: u8,
+    /// The score last told.
+    told: Option<u8>,
 }
 
 impl QualityMeter {
-    /// Take a report; return the quality if its score is another than when last told, or the round trip became known.
+    /// Take a report; return the quality if its score is another than when last told. A good one is first told with its round
+    /// trip: the whole room hears it, once.
     pub(crate) fn handle_report(
         &mut self,
         round_trip: Option<Duration>,
@@ -64,14 +72,19 @@ impl QualityMeter {
             quality.loss_received.max(quality.loss_sent),
         );
         self.latest = Some(quality);
-        let is_news = self.told.is_none_or(|told| {
-            told.score != quality.score || told.round_trip.is_some() != quality.round_trip.is_some()
-        });
-        if !is_news {
-            return None;
+        self.reports = self.reports.saturating_add(1);
+        let is_news = match self.told {
+            Some(told) => told != quality.score,
+            None => {
+                quality.round_trip.is_some()
+                    || quality.score < BEST
+                    || self.reports >= ENOUGH_REPORTS
+            }
+        };
+        if is_news {
+            self.told = Some(quality.score);
         }
-        self.told = Some(quality);
-        self.told
+        is_news.then_some(quality)
     }
 }
 
@@ -147,17 +160,26 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_round_trip_counts_as_good_and_is_told_once_known() {
+    fn an_unknown_round_trip_counts_as_good_and_is_waited_for() {
         let mut meter = QualityMeter::default();
-        let first = meter.handle_report(None, 0.0, 0.0).expect("the first");
-        assert_eq!((first.score, first.round_trip), (5, None));
         assert_eq!(meter.handle_report(None, 0.0, 0.0), None);
         let known = meter.handle_report(Some(GOOD), 0.0, 0.0).expect("news");
         assert_eq!((known.score, known.round_trip), (5, Some(GOOD)));
+        let weak = meter.handle_report(None, 0.0, 0.1).expect("another score");
         assert_eq!(
-            meter.handle_report(None, 0.0, 0.0),
-            None,
+            (weak.score, weak.round_trip),
+            (3, Some(GOOD)),
             "what was known stays"
         );
+    }
+
+    #[test]
+    fn without_a_round_trip_a_score_is_told_if_bad_or_after_a_while() {
+        let mut meter = QualityMeter::default();
+        let mut score = |loss| meter.handle_report(None, loss, 0.0).map(|told| told.score);
+        assert_eq!([0.0; 5].map(&mut score), [None, None, Some(5), None, None]);
+
+        let bad = QualityMeter::default().handle_report(None, 0.2, 0.0);
+        assert_eq!(bad.expect("bad from the start").score, 1);
     }
 }
