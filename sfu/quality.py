@@ -12,24 +12,22 @@ class QualityMeter:
 
     def __init__(self, participant: str) -> None:
         self._latest = ConnectionQuality(participant=participant, score=0)
-        self._has_report = False
+        """Of score 0 until the engine tells one."""
         self._is_lost = False
         self._told: ConnectionQuality | None = None
 
     def handle_report(self, quality: ConnectionQuality) -> None:
         """Take what the engine tells of a connection that is there."""
         self._latest = quality
-        self._has_report = True
 
     def handle_connectivity(self, is_lost: bool) -> None:
         self._is_lost = is_lost
 
     def poll_change(self) -> ConnectionQuality | None:
         """Return the quality if it is another than at the last call that returned one."""
-        if not (self._has_report or self._is_lost):
-            return None
         quality = msgspec.structs.replace(self._latest, score=0) if self._is_lost else self._latest
-        if quality == self._told:
+        is_unknown = quality.score == 0 and not self._is_lost
+        if is_unknown or quality == self._told:
             return None
         self._told = quality
         return quality

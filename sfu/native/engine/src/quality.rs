@@ -15,8 +15,7 @@ const SCORES: [(u8, f32, Duration); 4] = [
     (2, 0.15, Duration::from_millis(800)),
 ];
 
-/// Of `SCORES`.
-const BEST: u8 = 5;
+const BEST: u8 = SCORES[0].0;
 /// After so many reports a good score is told without a round trip: who is sent nothing never reports one.
 const ENOUGH_REPORTS: u8 = 3;
 
@@ -51,26 +50,26 @@ impl QualityMeter {
         loss_received: f32,
         loss_sent: f32,
     ) -> Option<Quality> {
-        let mut quality = Quality {
-            score: 0,
+        let before = self.latest.unwrap_or(Quality {
+            score: BEST,
+            round_trip,
+            loss_received,
+            loss_sent,
+        });
+        let round_trip = match (before.round_trip, round_trip) {
+            (Some(before), Some(now)) => {
+                Some(before.mul_f32(1.0 - SMOOTHING) + now.mul_f32(SMOOTHING))
+            }
+            (before, now) => now.or(before),
+        };
+        let loss_received = smoothed(before.loss_received, loss_received);
+        let loss_sent = smoothed(before.loss_sent, loss_sent);
+        let quality = Quality {
+            score: score(round_trip.unwrap_or_default(), loss_received.max(loss_sent)),
             round_trip,
             loss_received,
             loss_sent,
         };
-        if let Some(before) = self.latest {
-            quality.loss_received = smoothed(before.loss_received, loss_received);
-            quality.loss_sent = smoothed(before.loss_sent, loss_sent);
-            quality.round_trip = match (before.round_trip, round_trip) {
-                (Some(before), Some(now)) => {
-                    Some(before.mul_f32(1.0 - SMOOTHING) + now.mul_f32(SMOOTHING))
-                }
-                (before, now) => now.or(before),
-            };
-        }
-        quality.score = score(
-            quality.round_trip.unwrap_or_default(),
-            quality.loss_received.max(quality.loss_sent),
-        );
         self.latest = Some(quality);
         self.reports = self.reports.saturating_add(1);
         let is_news = match self.told {
