@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +23,6 @@ from signaling.kep.queue import Queue
 from signaling.kep.values import AppointmentState
 from signaling.live.entry_pages import EntrySettings
 from signaling.live.records import Records
-from signaling.storage.database import StorageUnavailable
 from signaling.vault import Vault
 from signaling.worker_link import RoomDirectory
 
@@ -85,14 +83,9 @@ class CallService:
         self._desk.add_routes(app)
         app.cleanup_ctx.append(beside(self._calls.run, "kep-calls"))
         app.cleanup_ctx.append(beside(self.rooms.run, "kep-rooms"))
-        app.cleanup_ctx.append(beside(self._records.run, "kep-records"))
-        app.on_cleanup.append(self._write_last_words)
+        self._records.add_to(app)
 
     def _note_phase(self, room: str, phase: AppointmentState) -> None:
         self._calls.handle_phase(room, phase)
         if self._audit is not None:
             self._audit.phase_changed(room, phase.value, None)
-
-    async def _write_last_words(self, _: web.Application) -> None:
-        with contextlib.suppress(StorageUnavailable):
-            await self._records.flush()

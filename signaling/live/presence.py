@@ -95,15 +95,21 @@ class Presence:
         self._put(room, self.visit(room, subject), name, role, PresenceKind.REFUSED)
 
     async def adopt(self, session: AsyncSession, sitting: Sitting) -> None:
-        """Begin to keep the presence of a room that ran before this process, where it stands."""
+        """Begin to keep the presence of a room that ran before, where it stands.
+
+        Raises:
+            StorageUnavailable: it is not kept.
+        """
         room = sitting.room
+        await self._records.flush()  # what was kept of the room before
+        visits = await _known_visits(session, sitting)
+        missing = await _open_intervals(session, sitting.id)
+        # From here on nothing is awaited: nobody comes or goes between comparing and keeping.
         self.begin(room, sitting.id)
-        for subject, visit in (await _known_visits(session, sitting)).items():
+        for subject, visit in visits.items():
             self._visits[room].setdefault(subject, visit)
         entry = self._rooms.entry(room)
-        roster = dict(entry.roster) if entry is not None else {}
-        missing = await _open_intervals(session, sitting.id)
-        for participant, info in roster.items():
+        for participant, info in entry.roster.items() if entry is not None else ():
             subject = self._rooms.subject_of(room, participant) or ""
             visit = self.visit(room, subject)
             interval = Interval(visit.person_id, visit.invitation_id, info.display_name, info.role)

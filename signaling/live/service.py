@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -18,11 +16,7 @@ from signaling.live.presence import Presence
 from signaling.live.records import Records
 from signaling.live.sitting_door import DoorKeeping
 from signaling.live.sitting_rooms import SittingRooms
-from signaling.storage.database import StorageUnavailable
 from signaling.worker_link import RoomDirectory
-
-LAST_WORDS_S = 2.0
-"""At the end, how long records may take to be written."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +50,4 @@ class LiveService:
         self._entry.add_routes(app)
         self._live.add_routes(app)
         app.cleanup_ctx.append(beside(self.rooms.run, "sitting-rooms"))
-        app.cleanup_ctx.append(beside(self.records.run, "room-records"))
-        app.on_cleanup.append(self._write_last_words)
-
-    async def _write_last_words(self, _: web.Application) -> None:
-        """What waits is written now if it can be; else it is lost with this process."""
-        with contextlib.suppress(TimeoutError, StorageUnavailable):
-            async with asyncio.timeout(LAST_WORDS_S):
-                await self.records.flush()
+        self.records.add_to(app)
