@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 LOWEST, SLICES, SLICE = 10_000, 20, 1_000
 """Below those that the kernel gives to whoever connects (32768, ip_local_port_range). Test runs beside one
 another take theirs from slices of their own."""
 
-_own = LOWEST + os.getpid() % SLICES * SLICE
+
+def _take_slice() -> int:
+    """Return the first port of a slice that is this process's while it lives.
+
+    A port is free until its server has it: two processes that look in one slice find the same.
+    """
+    for number in range(SLICES):
+        path = Path(tempfile.gettempdir()) / f"synedrion-test-ports-{os.getuid()}-{number}"
+        lock = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return LOWEST + number * SLICE  # never closed: the lock ends with the process
+    raise RuntimeError(
+        f"{SLICES} test runs beside one another, which is as many as there are ports for"
+    )
+
+
+_own = _take_slice()
 _candidates = itertools.cycle(range(_own, _own + SLICE))
 
 
