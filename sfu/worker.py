@@ -53,8 +53,8 @@ log = Log("sfu.worker")  # not `__name__`: it runs as `__main__`
 KEP_VIDEO_CODECS = (CodecName.VP8,)
 """Browsers encrypt kep media end to end and leave in clear what VP8 shows of itself at the start of
 a frame: enough to find keyframes. Redundant audio (RFC 2198) would hide where Opus begins."""
-TICK_S = 0.2
-"""How often timers of rooms are looked at, and the loop's lag is measured."""
+TICK_S = 0.5
+"""How often timers of rooms are looked at (they are of seconds), and the loop's lag is measured."""
 
 PACKAGES = ("recording_policy", "sfu")
 """What a worker runs of ours: the statement of a kep worker names their code by hash."""

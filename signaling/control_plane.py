@@ -43,7 +43,7 @@ log = Log(__name__)
 
 SHUTDOWN_TIMEOUT_S = 5.0
 """How long requests and sockets may take to end."""
-LAG_INTERVAL_S = 0.25
+LAG_INTERVAL_S = 0.5
 STORAGE_PATIENCE_S = 5.0
 """How long to wait for the database before saying that rooms are ready without it."""
 READY_PATIENCE_S = 15.0

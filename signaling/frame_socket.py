@@ -22,8 +22,10 @@ from signaling.wire_json import SharedEncoder
 
 HARD_MESSAGE_BYTES = 128 * 1024
 """aiohttp gives up on a message here (close 1009). The session refuses before, with an error."""
-HEARTBEAT_S = 20.0
-"""WebSocket pings; without a pong within half of it the socket is lost."""
+HEARTBEAT_S = 30.0
+"""A socket that says nothing for so long is asked by a WebSocket ping; without a pong within half of it,
+it is lost. Longer than `SessionLimits.ping_interval_s`: who sends `ping` in time need not be asked, and
+asking costs as much as answering. Hidden tabs, whose timers browsers slow down, are asked."""
 CLOSE_TIMEOUT_S = 2.0
 """From the decision to close until the TCP connection is cut."""
 MAX_SOCKETS = 4096

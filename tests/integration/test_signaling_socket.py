@@ -14,11 +14,12 @@ import pytest
 from sfu import rpc_messages as rpc
 from sfu.client import CALL_TIMEOUT_S
 from sfu.values import Role, RoomClass
+from signaling import frame_socket
 from signaling.errors import CloseCode, ErrorCode
 from signaling.frame_socket import is_own_origin
 from signaling.limits import OutgoingLimits, SessionLimits
 from tests.support.signaling_parts import COUNCIL_ROOM, KEP_ROOM, SDP
-from tests.support.signaling_server import running_server, until
+from tests.support.signaling_server import Client, running_server, until
 from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
@@ -201,6 +202,25 @@ async def test_idle_socket_is_closed() -> None:
         client = await server.joined()
 
         assert await client.closed() == CloseCode.IDLE
+
+
+async def test_only_who_is_silent_is_asked_by_a_websocket_ping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert SessionLimits().ping_interval_s < frame_socket.HEARTBEAT_S
+    monkeypatch.setattr(frame_socket, "HEARTBEAT_S", 2.0)
+    async with running_server() as server:
+        client = Client(
+            await server.http.ws_connect(
+                f"{server.control.url}/ws", headers={"Origin": "http://own.test"}, autoping=False
+            )
+        )
+
+        for _ in range(5):
+            await asyncio.sleep(0.5)
+            await client.request(type="ping")  # a WebSocket ping would be taken for its reply
+
+        assert (await client.socket.receive(PATIENCE_S)).type is aiohttp.WSMsgType.PING
 
 
 async def test_bad_tokens_are_refused_and_the_third_closes() -> None:
