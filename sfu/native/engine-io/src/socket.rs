@@ -37,7 +37,9 @@ pub struct Socket {
 
 impl Socket {
     /// Duplicate `descriptor` and switch on GRO, receive timestamps and drop counts where the kernel has them, and for one
-    /// bound to a wildcard the address that each message came to. Buffer sizes are the caller's business.
+    /// bound to a wildcard the address that each message came to. Datagrams are never fragmented (`IP_PMTUDISC_PROBE`), as
+    /// those of QUIC are not (RFC 9000 §14): no forged ICMP makes them be, and IPv4 needs no identification for each, which
+    /// the kernel draws from a counter that all sockets share. Buffer sizes are the caller's business.
     ///
     /// # Errors
     /// If it is not a UDP socket.
@@ -52,15 +54,22 @@ impl Socket {
         }
         // Kernels before 4.18 ignore the control message and would send the whole run as one datagram: ask first.
         let has_gso = option(libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
-        for (level, name) in [
-            (libc::SOL_UDP, libc::UDP_GRO),
-            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
-            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
-        ] {
-            // Each is an improvement only: without it packets come singly, or are not timed, or not counted.
-            let _ = system::set_socket_option(copy.as_fd(), level, name, 1);
-        }
         let is_ipv6 = domain == libc::AF_INET6;
+        for (level, name, value) in [
+            (libc::SOL_UDP, libc::UDP_GRO, 1),
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1),
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1),
+            (libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+            (
+                libc::SOL_IPV6,
+                libc::IPV6_MTU_DISCOVER,
+                libc::IPV6_PMTUDISC_PROBE,
+            ),
+        ] {
+            // Each is an improvement only: without it packets come singly, or are not timed, or not counted, or
+            // may be fragmented. Of the last two an IPv4 socket has the first, a dual socket both.
+            let _ = system::set_socket_option(copy.as_fd(), level, name, value);
+        }
         let bound = system::local_address(copy.as_fd()).map_err(not_a_socket)?;
         if bound.is_some_and(|address| address.ip().is_unspecified()) {
             let (level, name) = if is_ipv6 {
@@ -99,5 +108,27 @@ impl Socket {
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn datagrams_of_both_families_are_never_fragmented() {
+        let probes = |socket: &Socket, level, name, never| {
+            system::socket_option(socket.as_fd(), level, name).unwrap() == never
+        };
+        for (local, is_ipv6) in [("127.0.0.1:0", false), ("[::]:0", true)] {
+            let bound = UdpSocket::bind(local).unwrap();
+            let socket = Socket::duplicate(bound.as_raw_fd(), true).unwrap();
+            let (v4, v6) = (libc::IP_PMTUDISC_PROBE, libc::IPV6_PMTUDISC_PROBE);
+            assert!(probes(&socket, libc::SOL_IP, libc::IP_MTU_DISCOVER, v4));
+            assert!(!is_ipv6 || probes(&socket, libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER, v6));
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::drop_reason::DropReason;
 use crate::engine::{Engine, Path};
 use crate::ids::EncodingKey;
 use crate::keyframe_limiter::KeyframeCause;
+use crate::outbox::RtpSink;
 use crate::packet::SourcePacket;
 use crate::prefetching::prefetch_ahead;
 use crate::time::Time;
@@ -16,6 +17,8 @@ use arrayvec::ArrayVec;
 const MAX_RUN: usize = 16;
 /// Of the fixed header (RFC 3550 §5.1): flags, payload type, sequence number, timestamp, SSRC.
 const FIXED_HEADER_BYTES: usize = 12;
+/// By what a packet is usually longer than its payload: headers, extensions, tag.
+const USUAL_OVERHEAD_BYTES: usize = 64;
 /// In the second byte of the header: the picture's last packet.
 const MARKER: u8 = 0x80;
 
@@ -157,9 +160,15 @@ impl Engine {
             for packet in &packets {
                 let result = self.outgoing.list(participant, listener.participant);
                 let result = result.and_then(|()| {
+                    let output = &mut participant.transport.output;
+                    let written = output.buffer().len();
+                    let size_bytes = packet.payload.len() + USUAL_OVERHEAD_BYTES;
+                    // Where the next listener gets the same packet: the buffers of a large audience are together larger than
+                    // the nearer caches, and encryption waits until the packet's bytes are written.
+                    self.outgoing.pool.prefetch_next(written, size_bytes);
                     let stream =
                         &mut participant.subscribed[usize::from(listener.subscription)].stream;
-                    stream.handle_packet(now, from, *packet, &mut participant.transport.output)
+                    stream.handle_packet(now, from, *packet, output)
                 });
                 match result {
                     Ok(forwarded) if forwarded.started.is_some() => {

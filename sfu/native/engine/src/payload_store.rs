@@ -74,7 +74,7 @@ impl PayloadStore {
             .current
             .and_then(|index| self.chunks.get(index as usize))
         {
-            prefetch::prefetch_end(&chunk.contents, size_bytes);
+            prefetch::prefetch_memory(&chunk.contents, chunk.contents.len(), size_bytes);
         }
     }
 

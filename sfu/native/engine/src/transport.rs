@@ -224,6 +224,13 @@ impl BufferPool {
         })
     }
 
+    /// Load what the next that takes a buffer will fill from byte `start` on.
+    pub(crate) fn prefetch_next(&self, start: usize, size_bytes: usize) {
+        if let Some((buffer, _)) = self.free.last() {
+            prefetch::prefetch_memory(buffer, start, size_bytes);
+        }
+    }
+
     fn give_back(&mut self, mut buffer: Vec<u8>, mut datagram_bytes: Vec<u16>) {
         if self.free.len() < MAX_POOLED && (1..=MAX_POOLED_BYTES).contains(&buffer.capacity()) {
             buffer.clear();

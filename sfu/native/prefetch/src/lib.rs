@@ -13,28 +13,29 @@
 
 /// Of every processor we run on.
 const LINE_BYTES: usize = 64;
-/// LIMIT: lines of one call; more would push out what was asked for before.
-const MAX_LINES: usize = 16;
+/// LIMIT: lines of one call, those of a large packet; more would push out what was asked for before.
+const MAX_LINES: usize = 20;
 
-/// Load the cache lines of `value`, at most 16. What it points to is not loaded.
+/// Load the cache lines of `value`, at most 20. What it points to is not loaded.
 #[inline]
 pub fn prefetch<T>(value: &T) {
     lines(std::ptr::from_ref(value).cast(), size_of::<T>());
 }
 
-/// Load the cache lines of the elements of `slice`, at most 16.
+/// Load the cache lines of the elements of `slice`, at most 20.
 #[inline]
 pub fn prefetch_slice<T>(slice: &[T]) {
     lines(slice.as_ptr().cast(), size_of_val(slice));
 }
 
-/// Load the cache lines that the next `size_bytes` appended to `list` will fill, if it has room for them; at most 16.
+/// Load the cache lines of `size_bytes` from byte `start` of the memory of `list` on, filled or not, as far as it has so much;
+/// at most 20: what is written into lines that are far away is not done until they have come.
 #[inline]
-pub fn prefetch_end(list: &Vec<u8>, size_bytes: usize) {
-    let free_bytes = list.capacity() - list.len();
+pub fn prefetch_memory(list: &Vec<u8>, start: usize, size_bytes: usize) {
+    let rest_bytes = list.capacity().saturating_sub(start);
     lines(
-        list.as_ptr().wrapping_add(list.len()),
-        size_bytes.min(free_bytes),
+        list.as_ptr().wrapping_add(start),
+        size_bytes.min(rest_bytes),
     );
 }
 
@@ -86,8 +87,10 @@ mod tests {
         prefetch(&());
         prefetch(&[0_u64; 1_000]);
         prefetch_slice::<u8>(&[]);
-        prefetch_end(&bytes, 2_000);
-        prefetch_end(&Vec::with_capacity(300), 100);
+        for start in [0, 4_000, 5_000, 50_000] {
+            prefetch_memory(&bytes, start, 2_000);
+            prefetch_memory(&Vec::with_capacity(300), start, 100);
+        }
         assert!(bytes.iter().zip((0..=255).cycle()).all(|(a, b)| *a == b));
     }
 }
