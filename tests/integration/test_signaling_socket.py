@@ -208,7 +208,7 @@ async def test_only_who_is_silent_is_asked_by_a_websocket_ping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert SessionLimits().ping_interval_s < frame_socket.HEARTBEAT_S
-    monkeypatch.setattr(frame_socket, "HEARTBEAT_S", 2.0)
+    monkeypatch.setattr(frame_socket, "HEARTBEAT_S", 3.0)
     async with running_server() as server:
         client = Client(
             await server.http.ws_connect(
@@ -216,7 +216,7 @@ async def test_only_who_is_silent_is_asked_by_a_websocket_ping(
             )
         )
 
-        for _ in range(5):
+        for _ in range(8):
             await asyncio.sleep(0.5)
             await client.request(type="ping")  # a WebSocket ping would be taken for its reply
 

@@ -164,7 +164,8 @@ impl Engine {
                     let written = output.buffer().len();
                     let size_bytes = packet.payload.len() + USUAL_OVERHEAD_BYTES;
                     // Where the next listener gets the same packet: the buffers of a large audience are together larger than
-                    // the nearer caches, and encryption waits until the packet's bytes are written.
+                    // the nearer caches, and encryption waits until the packet's bytes are written. In calls, which have one
+                    // listener each, it is where the batch's next packet goes.
                     self.outgoing.pool.prefetch_next(written, size_bytes);
                     let stream =
                         &mut participant.subscribed[usize::from(listener.subscription)].stream;
