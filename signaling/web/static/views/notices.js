@@ -28,6 +28,7 @@ export class NoticesView {
   /** @param {Notice} notice */
   show(notice) {
     const { key, name, count } = notice;
+    if (key === 'notice.joined') this.#endKnocks();
     if (!GATHERED.has(key) || name === undefined) {
       const values = { ...(name === undefined ? {} : { name }), ...(count === undefined ? {} : { count }) };
       this.#add(this.translate(key, values), notice.isImportant ?? false);
@@ -65,8 +66,7 @@ export class NoticesView {
 
   /** @param {string} key @param {string[]} names */
   #addGathered(key, names) {
-    // Who was let in does not wait any more.
-    if (key === 'notice.joined') this.polite.querySelectorAll('[data-key="notice.knock"]').forEach((each) => each.remove());
+    if (key === 'notice.joined') this.#endKnocks();
     const [name = '', ...others] = names;
     const many = key.replace('notice.', 'notice.many_');
     this.#add(
@@ -76,6 +76,11 @@ export class NoticesView {
       false,
       key,
     );
+  }
+
+  /** Who was let in does not wait any more: neither now, nor if the knock was still to be told. */
+  #endKnocks() {
+    this.polite.querySelectorAll('[data-key="notice.knock"]').forEach((each) => each.remove());
   }
 
   /** @param {string} text @param {boolean} isImportant @param {string} [key] */
