@@ -66,7 +66,7 @@ class KepsService:
                 parts.now,
             )
         )  # fmt: skip
-        self.records = Records(parts.database)
+        self.records = Records(parts.database, parts.now)
         """Of calls, written while they run."""
         self.is_ready = asyncio.Event()
         """Set once there are tables, and in development the sample ΚΕΠ."""

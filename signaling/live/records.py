@@ -1,6 +1,7 @@
 """What is written about rooms while they run: presence and audit, by one writer, in order.
 
 A running room does not wait for the database: facts queue, and are written when it is there again.
+What was committed while its answer was lost is not written again.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from aiohttp import web
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sfu.logs import Log
 from signaling.background import beside
 from signaling.storage.database import Database, StorageUnavailable
+from signaling.storage.models import RecordWriter, new_id
 
 log = Log(__name__)
 
@@ -29,13 +33,20 @@ BATCH_SIZE = 200
 RETRY_S = 2.0
 LAST_WORDS_S = 2.0
 """At the end, how long what waits may take to be written."""
+FORGOTTEN_AFTER = timedelta(days=30)
+"""A writer that has written nothing for so long is no more."""
 
 
 class Records:
     """The queue; `add_to` the application, or `run` in a task of the owner."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._now = now
+        self._writer_id = ""
+        """Its row in the database; empty before there is one."""
+        self._done = 0
+        """How many have left the queue since there is that row."""
         self._queue: deque[Write] = deque()
         self._has_some = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
@@ -71,8 +82,7 @@ class Records:
         """Write everything that waits, in order, in few transactions.
 
         There is one flush at a time: whoever asks meanwhile waits for it, and it goes on if those
-        who wait are cancelled. A transaction that is broken off may be in the database or not; begun
-        again, it could be there twice.
+        who wait are cancelled.
 
         Raises:
             StorageUnavailable: the rest waits.
@@ -84,12 +94,10 @@ class Records:
     async def _flush(self) -> None:
         size = BATCH_SIZE
         while self._queue:
+            await self._register()
             batch = list(itertools.islice(self._queue, size))
             try:
-                async with self._database.write() as session:
-                    for write in batch:
-                        await write(session)
-                        await session.flush()
+                await self._write(batch)
             except StorageUnavailable:
                 raise
             except Exception:  # one bad record must not stop those behind it
@@ -100,7 +108,36 @@ class Records:
                 size = BATCH_SIZE
             for _ in batch:
                 self._queue.popleft()
+            self._done += len(batch)
         self._has_some.clear()
+
+    async def _register(self) -> None:
+        """Make the writer's row. Before anything is written, so that to wait for it is enough."""
+        if self._writer_id:
+            return
+        writer_id = new_id()  # another each time: nobody knows what became of the attempt before
+        async with self._database.write() as session:
+            long_ago = self._now() - FORGOTTEN_AFTER
+            await session.execute(delete(RecordWriter).where(RecordWriter.at < long_ago))
+            session.add(RecordWriter(id=writer_id, written=0, at=self._now()))
+        self._writer_id = writer_id
+
+    async def _write(self, batch: list[Write]) -> None:
+        """Write the first of the queue, without those that the database has already.
+
+        An attempt before whose answer was lost may have written them, or may do so this moment: the
+        row is locked until that is known.
+        """
+        async with self._database.write() as session:
+            row = await session.get(RecordWriter, self._writer_id, with_for_update=True)
+            if row is None:  # forgotten while there was nothing to write
+                row = RecordWriter(id=self._writer_id, written=self._done, at=self._now())
+                session.add(row)
+            for write in batch[max(0, row.written - self._done) :]:
+                await write(session)
+                await session.flush()
+            row.written = max(row.written, self._done + len(batch))
+            row.at = self._now()
 
     async def _write_last_words(self, _: web.Application) -> None:
         with contextlib.suppress(TimeoutError, StorageUnavailable):

@@ -35,7 +35,7 @@ class LiveService:
     def __init__(self, pages: PageParts, parts: LiveParts) -> None:
         accounts = pages.accounts
         rooms = parts.directory.rooms
-        self.records = Records(accounts.database)
+        self.records = Records(accounts.database, accounts.now)
         self.presence = Presence(rooms, self.records, accounts.now)
         keeping = DoorKeeping(
             accounts.database, accounts.trail, self.presence, self.records, accounts.now

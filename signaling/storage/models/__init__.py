@@ -29,7 +29,7 @@ from signaling.storage.models.people import (
     TermsAcceptance,
     WebSession,
 )
-from signaling.storage.models.records import AuditRecord, Mail
+from signaling.storage.models.records import AuditRecord, Mail, RecordWriter
 from signaling.storage.models.sittings import (
     AgendaFile,
     AgendaItem,
@@ -74,6 +74,7 @@ __all__ = [
     "Person",
     "PersonIdentity",
     "PresenceEvent",
+    "RecordWriter",
     "RoleAssignment",
     "RoleInvitation",
     "RoleRequest",

@@ -1,4 +1,4 @@
-"""Mail waiting to be sent, and the audit trail."""
+"""Mail waiting to be sent, the audit trail, and how far the writers of running rooms are."""
 
 from __future__ import annotations
 
@@ -67,3 +67,19 @@ class AuditRecord(Base):
         Index("ix_audit_records_actor", "actor", "number"),
         Index("ix_audit_records_object", "object_kind", "object_id", "number"),
     )
+
+
+class RecordWriter(Base):
+    """How many records a process has written of what happens in its rooms.
+
+    The number is written with the records, so a writer that did not hear whether a transaction was
+    committed finds out.
+    """
+
+    __tablename__ = "record_writers"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """Of this run of the process."""
+    written: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+    """When it last wrote."""
