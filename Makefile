@@ -60,20 +60,30 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 	touch $@
 
 # --- tests ----------------------------------------------------------------------------------------
-.PHONY: test-native test-web test-pages test-forms test-every-page test-browsers test-media test-load set-up-tests
-# Two at a time, but browsers with media have the machine to themselves. Load tests mostly wait.
+.PHONY: test-native test-web test-pages test-forms test-every-page test-with-media test-browsers test-media \
+	test-load set-up-tests
+# Two at a time, but browsers with media have the machine to themselves, but for what only takes the time that
+# they leave: compilers. Load tests mostly wait.
 test: system-test
 	$(MAKE) --jobs=2 set-up-tests
-	$(MAKE) --jobs=2 test-pages test-native test-web test-forms test-every-page
+	$(MAKE) --jobs=2 test-every-page test-pages test-forms test-web
+	$(MAKE) --jobs=2 test-with-media test-native
+
+test-with-media:
 	$(MAKE) test-browsers
 	$(MAKE) --jobs=2 test-media test-load
 
 set-up-tests: .venv/native .venv/bin/load-agent assets
 
+IDLE := chrt --idle 0
+INTEROP := --manifest-path sfu/native/interop/Cargo.toml
+# Tests are run apart from compilers: some ask for the scheduling they have.
 test-native:
+	$(IDLE) $(CARGO) test $(NATIVE) --workspace --quiet --no-run
 	nice $(CARGO) test $(NATIVE) --workspace --quiet
-	nice $(CARGO) test --manifest-path sfu/native/interop/Cargo.toml --quiet
-	$(OWN_JOBS) sfu/native/fuzz/run.sh 2
+	$(IDLE) $(CARGO) test $(INTEROP) --quiet --no-run
+	nice $(CARGO) test $(INTEROP) --quiet
+	$(IDLE) $(OWN_JOBS) sfu/native/fuzz/run.sh 2
 
 test-web: node_modules/.installed
 	node --test tests/web/*.test.mjs
