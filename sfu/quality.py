@@ -23,6 +23,11 @@ class QualityMeter:
     def handle_connectivity(self, is_lost: bool) -> None:
         self._is_lost = is_lost
 
+    @property
+    def told(self) -> ConnectionQuality | None:
+        """What `poll_change` returned last."""
+        return self._told
+
     def poll_change(self) -> ConnectionQuality | None:
         """Return the quality if it is another than at the last call that returned one."""
         quality = msgspec.structs.replace(self._latest, score=0) if self._is_lost else self._latest

@@ -92,12 +92,14 @@ class Room:
         return [participant.transport for participant in self._participants.values()]
 
     def state(self) -> messages.RoomState:
+        qualities = [participant.quality.told for participant in self._participants.values()]
         return messages.RoomState(
             room=self._config.room,
             room_class=self._config.room_class,
             title=self._config.title,
             participants=[self._info(participant) for participant in self._participants.values()],
             subjects={participant: subject for subject, participant in self._by_subject.items()},
+            quality=[quality for quality in qualities if quality is not None],
         )
 
     def admission(self, participant_id: str) -> messages.Admission:

@@ -180,6 +180,8 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True):
     participants: list[ParticipantInfo]
     subjects: dict[str, str] = {}
     """Participant → pseudonymous id of the person, as `Join` had it. Never told to clients."""
+    quality: list[ConnectionQuality] = []
+    """How connections do, as told last; it is told again when it changes only."""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):

@@ -284,7 +284,8 @@ class GrantsChanged(ServerMessage, frozen=True, kw_only=True, tag="grants_change
 
 
 class Quality(ServerMessage, frozen=True, kw_only=True, tag="quality"):
-    """Connection quality of the room's participants, every few seconds when it changed."""
+    """Connection quality of the room's participants: after `joined` of all that is known, then, every
+    few seconds, of those whose it changed."""
 
     participants: list[ConnectionQuality]
 

@@ -321,9 +321,10 @@ class RoomSession:
             ping_interval_s=self.services.limits.ping_interval_s,
         )
         outputs: list[Output] = [Attach(attachment.room, attachment.participant), Send(joined)]
-        if attachment.is_resumed:
-            # A resumed page may have missed the end of its transport.
+        if attachment.is_resumed:  # a resumed page may have missed the end of its transport
             outputs.append(Send(messages.MediaState(state=admission.transport.value)))
+        if state.quality:
+            outputs.append(Send(messages.Quality(participants=state.quality)))
         if state.room_class is RoomClass.KEP:
             outputs += self._issue_receipt(attachment)
         waiting_room = self.services.board.waiting_room(attachment.room)

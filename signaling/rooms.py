@@ -313,4 +313,7 @@ def _difference(entry: RoomEntry, state: rpc.RoomState) -> list[rpc.Event]:
             events.append(joined)
         elif entry.roster[participant] != info:
             events.append(rpc.ParticipantUpdated(room=state.room, participant=info))
+    qualities = [each for each in state.quality if entry.quality.get(each.participant) != each]
+    if qualities:
+        events.append(rpc.QualityChanged(room=state.room, participants=qualities))
     return events

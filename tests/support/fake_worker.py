@@ -24,6 +24,7 @@ from sfu.errors import (
     WrongWorkerClass,
 )
 from sfu.values import (
+    ConnectionQuality,
     Grants,
     Kind,
     ParticipantInfo,
@@ -45,6 +46,7 @@ class FakeParticipant:
     secret_digest: bytes
     transport: TransportState = TransportState.NEW
     sources: list[StreamSource] = field(default_factory=list)
+    quality: ConnectionQuality | None = None
 
 
 @dataclass
@@ -257,7 +259,14 @@ class FakeWorker:
         return rpc.RoomState(
             room=room.room, room_class=room.room_class, title=room.title, participants=infos,
             subjects={name: each.subject for name, each in room.participants.items()},
+            quality=[each.quality for each in room.participants.values() if each.quality],
         )  # fmt: skip
+
+    def tell_quality(self, room: str, quality: ConnectionQuality) -> None:
+        """Have the engine report how a participant's connection does."""
+        found, participant = self._find(room, quality.participant)
+        participant.quality = quality
+        self.publish(rpc.QualityChanged(room=found.room, participants=[quality]))
 
     def _admission(self, room: FakeRoom, participant: FakeParticipant) -> rpc.Admission:
         return rpc.Admission(

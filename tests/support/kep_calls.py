@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import select
 
-from sfu import rpc_messages as rpc
 from sfu.values import ConnectionQuality, Role, RoomClass, TrackInfo, TrackSource
 from signaling.kep.config import KepConfig
 from signaling.kep.personal import PersonalVault
@@ -179,7 +178,7 @@ class Desk:
         """Let the worker say how good somebody's connection is."""
         participant = self.participant(role).info.participant
         quality = ConnectionQuality(participant=participant, score=score)
-        self.worker.fake.publish(rpc.QualityChanged(room=self.room, participants=[quality]))
+        self.worker.fake.tell_quality(self.room, quality)
 
     async def weaken(self) -> None:
         """Let the citizen's network be too weak for as long as it takes."""

@@ -196,6 +196,17 @@ class TestQuality:
         (event,) = driver.take(messages.QualityChanged)
         assert [(q.participant, q.score) for q in event.participants] == [("anna", 5), ("babis", 1)]
         assert event.participants[1].loss_in_percent == 20.0
+        assert driver.room.state().quality == event.participants
+
+    def test_what_is_not_known_yet_is_not_told_to_who_asks(self) -> None:
+        driver = RoomDriver()
+        driver.enter("anna", "babis")
+        driver.room.handle_quality(quality("anna", 5), driver.now)
+        assert driver.room.state().quality == []
+
+        driver.wait(QUALITY_INTERVAL_S)
+
+        assert [each.participant for each in driver.room.state().quality] == ["anna"]
 
     def test_lost_transport_scores_zero(self) -> None:
         driver = RoomDriver()

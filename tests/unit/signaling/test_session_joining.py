@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from sfu import rpc_messages as rpc
 from sfu.errors import RoomFull, WorkerUnavailable
-from sfu.values import Role
+from sfu.values import ConnectionQuality, Role, RoomClass
 from signaling.errors import CloseCode, ErrorCode, request_error_of
 from signaling.limits import SessionLimits
 from tests.support.session_steps import code_of
@@ -41,6 +43,35 @@ def test_join_tells_identity_grants_and_who_is_there() -> None:
     assert names == ["Άννα", "Βασίλης"]
     assert anna.sent[0]["participant"]["display_name"] == "Βασίλης"
     assert vasilis.sent == []
+
+
+def test_who_joins_is_told_how_connections_do_that_change_no_more() -> None:
+    world = World()
+    anna = world.joined(name="Άννα")
+    quality = ConnectionQuality(participant=anna.joined["participant"], score=4, round_trip_ms=38)
+    world.workers[RoomClass.COUNCIL].tell_quality(COUNCIL_ROOM.room, quality)
+
+    sent = world.socket().send(type="join", id=0, token=world.token(name="Βασίλης"))
+
+    assert [message["type"] for message in sent] == ["joined", "quality"]
+    assert sent[1]["participants"] == [msgspec.to_builtins(quality)]
+
+
+def test_adopted_room_tells_how_connections_do_that_change_no_more() -> None:
+    world = World()
+    anna = world.joined(name="Άννα")
+    worker = world.workers[RoomClass.COUNCIL]
+    quality = ConnectionQuality(participant=anna.joined["participant"], score=4, round_trip_ms=38)
+    worker.publish = lambda event: None  # nobody listens: the control plane is being restarted
+    worker.tell_quality(COUNCIL_ROOM.room, quality)
+    states = asyncio.run(worker.handle(rpc.ListRooms()))
+
+    for _ in range(2):  # the second time it is known
+        world.table.reconcile("council", states)
+
+    (told,) = [message for message in anna.sent if message["type"] == "quality"]
+    assert told["participants"] == [msgspec.to_builtins(quality)]
+    assert list(world.table.rooms[COUNCIL_ROOM.room].quality.values()) == [quality]
 
 
 @pytest.mark.parametrize("message", BEFORE_JOIN, ids=lambda message: str(message["type"]))
