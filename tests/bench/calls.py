@@ -69,7 +69,7 @@ def _cost_figures(large: Stage) -> dict[str, Figure]:
         "national_peak_cpu": Figure(
             round(large.cpu_share / calls * NATIONAL_CALLS, 2),
             "cores",
-            1.0,
-            f"extrapolated in proportion to {NATIONAL_CALLS} calls",
+            None,
+            f"in proportion to {NATIONAL_CALLS} calls: an upper bound; the bar is that of `kep_peak_cpu`",
         ),
     }
