@@ -61,9 +61,9 @@ signaling/web/static/vendor/.installed: node_modules/.installed signaling/web/as
 
 # --- tests ----------------------------------------------------------------------------------------
 .PHONY: test-native test-web test-pages test-forms test-every-page test-with-media test-browsers test-media \
-	test-load set-up-tests
-# Two at a time, but browsers with media have the machine to themselves, but for what only takes the time that
-# they leave: compilers. Load tests mostly wait.
+	test-load test-judge set-up-tests
+# Two at a time. Browsers with media have the machine to themselves, but for what only takes the time that they leave:
+# compilers. Tests of load and of media without browsers mostly wait.
 test: system-test
 	$(MAKE) --jobs=2 set-up-tests
 	$(MAKE) --jobs=2 test-every-page test-pages test-forms test-web
@@ -71,12 +71,13 @@ test: system-test
 
 test-with-media:
 	$(MAKE) test-browsers
-	$(MAKE) --jobs=2 test-media test-load
+	$(MAKE) --jobs=3 test-media test-load test-judge
 
 set-up-tests: .venv/native .venv/bin/load-agent assets
 
 IDLE := chrt --idle 0
-INTEROP := --manifest-path sfu/native/interop/Cargo.toml
+# What it needs of what the server needs is there already.
+INTEROP := --manifest-path sfu/native/interop/Cargo.toml --target-dir sfu/native/target
 # Tests are run apart from compilers: some ask for the scheduling they have.
 test-native:
 	$(IDLE) $(CARGO) test $(NATIVE) --workspace --quiet --no-run
@@ -94,7 +95,8 @@ PAGES := $(addprefix tests/,unit contract architecture simulation) \
 # Real browsers without media.
 FORMS := $(addprefix tests/browser/test_,accounts.py desk.py kep_booking.py)
 EVERY_PAGE := tests/browser/test_every_page.py
-LOAD := $(wildcard tests/integration/test_load*.py)
+JUDGE := tests/integration/test_load_judge.py
+LOAD := $(filter-out $(JUDGE),$(wildcard tests/integration/test_load*.py))
 PYTEST := PYTHONASYNCIODEBUG=1 .ci/postgresql.sh $(BIN)/pytest
 
 test-pages: set-up-tests
@@ -112,8 +114,11 @@ test-browsers: set-up-tests
 test-load: set-up-tests
 	$(PYTEST) $(LOAD)
 
+test-judge: set-up-tests
+	$(PYTEST) $(JUDGE)
+
 test-media: set-up-tests
-	$(PYTEST) $(addprefix --ignore=,$(PAGES) tests/browser $(LOAD))
+	$(PYTEST) $(addprefix --ignore=,$(PAGES) tests/browser $(JUDGE) $(LOAD))
 
 fuzz:
 	sfu/native/fuzz/run.sh $(or $(SECONDS_EACH),20)
@@ -152,4 +157,4 @@ docs: .venv/native
 	$(BIN)/python -m tests.support.write_docs
 
 clean:
-	rm -rf .venv node_modules var sfu/native/target sfu/native/interop/target sfu/native/fuzz/target sfu/*.so signaling/web/static/vendor
+	rm -rf .venv node_modules var sfu/native/target sfu/native/fuzz/target sfu/*.so signaling/web/static/vendor
