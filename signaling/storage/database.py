@@ -40,6 +40,9 @@ BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 10.0
 POOL_TIMEOUT_S = 3.0
+IDLE_TRANSACTION_S = 30
+"""A transaction whose client is silent so long is ended by PostgreSQL: the client may be cut off, and
+rows that it locked would stay locked until TCP finds out, by default for hours."""
 ASKED_AFTER_S = 10.0
 """A connection to PostgreSQL that nobody has used so long is asked whether it still is one."""
 RETRY_AFTER_S = 5
@@ -158,9 +161,17 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
         hide_parameters=True,
         connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
     )
+    event.listen(engine.sync_engine, "connect", _prepare_postgresql)
     event.listen(engine.sync_engine, "checkin", _note_use)
     event.listen(engine.sync_engine, "checkout", _check_alive)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from signaling.storage import database as database_module
-from signaling.storage.database import Database
+from signaling.storage.database import Database, StorageUnavailable
 from signaling.storage.models import Body, new_id
 from tests.support.databases import BACKENDS, empty_database
 
@@ -185,3 +185,18 @@ async def test_reader_of_postgresql_needs_no_transaction(tmp_path: Path) -> None
             assert await session.scalar(began) != await session.scalar(began)
         async with database.write() as session:
             assert await session.scalar(began) == await session.scalar(began)
+
+
+async def test_transaction_of_a_client_that_is_cut_off_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "IDLE_TRANSACTION_S", 1)
+    async with empty_database("postgresql", tmp_path) as database:
+        with pytest.raises(StorageUnavailable):
+            async with database.write() as session:
+                session.add(body("α"))
+                await session.flush()
+                await asyncio.sleep(3)  # as seen from the server, it is
+                await count(session)
+        async with database.read() as session:
+            assert await count(session) == 0
