@@ -32,6 +32,10 @@ def fact(name: str) -> Write:
     return write
 
 
+async def bad(_: AsyncSession) -> None:
+    raise KeyError
+
+
 def row(name: str) -> AuditRecord:
     return AuditRecord(
         at=NOW, actor="", action=name, object_kind="", object_id="", result="", facts={}
@@ -61,25 +65,24 @@ async def test_what_is_being_written_at_the_end_is_written_once(
 ) -> None:
     async with empty_database(backend, tmp_path) as database:
         records = Records(database, lambda: NOW)
+        records.put(fact("α"))
+        await records.flush()  # from here on each transaction is one of records
         is_committing = asyncio.Event()
         event.listen(database.engine.sync_engine, "commit", lambda _: is_committing.set())
         async with running(records) as task:
-            records.put(fact("α"))
             records.put(fact("β"))
+            records.put(fact("γ"))
             await asyncio.wait_for(is_committing.wait(), PATIENCE_S)
             task.cancel()
-        records.put(fact("γ"))
+        records.put(fact("δ"))
         await asyncio.gather(records.flush(), records.flush())
         assert records.waiting == 0
-        assert await written(database) == ["α", "β", "γ"]
+        assert await written(database) == ["α", "β", "γ", "δ"]
 
 
 async def test_a_bad_record_stops_none_behind_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def bad(_: AsyncSession) -> None:
-        raise KeyError
-
     async with empty_database("sqlite", tmp_path) as database:
         records = Records(database, lambda: NOW)
         for each in (fact("α"), bad, fact("β"), bad):
@@ -111,9 +114,6 @@ async def test_what_was_committed_is_not_written_again_if_the_answer_was_lost(
 async def test_the_answer_to_a_bad_record_s_neighbours_may_be_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def bad(_: AsyncSession) -> None:
-        raise KeyError
-
     async with (
         empty_database("postgresql", tmp_path) as direct,
         losing_commits(direct) as (database, proxy),
