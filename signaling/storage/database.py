@@ -168,6 +168,7 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    # By a statement: poolers refuse connections that begin with settings they do not know.
     cursor = connection.cursor()
     cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
     cursor.close()
